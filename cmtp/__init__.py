@@ -1,0 +1,1 @@
+"""cmtp builds training data for Chinese text-embedding models from raw text."""

@@ -1,0 +1,194 @@
+"""Runs tasks: in this process, or in worker processes on one machine.
+
+An executor is given tasks that are independent of each other and yields a receipt for each as it ends. Another executor
+(a cluster's) only has to call `execute` with the task and the store wherever it likes.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from cmtp.engine.ledger import Ledger
+from cmtp.engine.store import Store
+from cmtp.engine.task import Task
+from cmtp.errors import CmtpError
+from cmtp.threads import VARIABLES, limit_threads
+
+QUEUED_PER_WORKER = 2
+"""Tasks handed to the pool ahead of time; the rest wait here, so that a failure stops soon."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What is on record of a finished task."""
+
+    name: str
+    digest: str
+    ledger: Ledger
+    rows: int
+    bytes: int
+    facts: dict[str, Any]
+    seconds: float
+    peak_rss: int
+    """Largest resident set of the process that ran the task, in bytes, up to the task's end."""
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON form, as written to the store."""
+        return self.__dict__ | {"ledger": self.ledger.to_rows()}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Receipt:
+        """The inverse of `to_json`."""
+        return cls(**(value | {"ledger": Ledger.from_rows(value["ledger"])}))
+
+
+class TaskError(CmtpError):
+    """A task failed; the message names the task, its inputs and the cause."""
+
+
+class Executor(Protocol):
+    """Runs independent tasks."""
+
+    def run(self, tasks: Sequence[Task], store: Store) -> Iterator[Receipt]:
+        """Yield a receipt per task, in order of completion. Raises TaskError when one fails."""
+        ...
+
+
+def execute(task: Task, store: Store) -> Receipt:
+    """Run one task and write its receipt: the last thing written, so a receipt means that all outputs are there."""
+    start = time.perf_counter()
+    result = task.function()(task, store)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    receipt = Receipt(
+        name=task.name,
+        digest=task.digest(),
+        ledger=result.ledger,
+        rows=result.rows,
+        bytes=result.bytes,
+        facts=result.facts,
+        seconds=round(time.perf_counter() - start, 4),
+        peak_rss=peak,
+    )
+    store.write_json(task.receipt, receipt.to_json())
+    pa.default_memory_pool().release_unused()  # or a worker holds the most that any of its tasks needed
+    return receipt
+
+
+def finished(task: Task, store: Store) -> Receipt | None:
+    """The receipt of a task that an earlier run finished with the same inputs and settings, if there is one."""
+    if not store.exists(task.receipt):
+        return None
+    receipt = Receipt.from_json(store.read_json(task.receipt))
+    return receipt if receipt.digest == task.digest() else None
+
+
+class SerialExecutor:
+    """Runs tasks one after the other in this process."""
+
+    def run(self, tasks: Sequence[Task], store: Store) -> Iterator[Receipt]:
+        """See Executor."""
+        for task in tasks:
+            try:
+                yield execute(task, store)
+            except CmtpError:
+                raise
+            except Exception as error:
+                raise _failure(task, error) from error
+
+
+class ProcessExecutor:
+    """Runs tasks in worker processes of this machine, started once and used for all steps."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> ProcessExecutor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the workers; tasks not yet started are dropped."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+    def _start(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            before = {name: os.environ.get(name) for name in VARIABLES}
+            limit_threads()
+            try:
+                context = multiprocessing.get_context("spawn")
+                self._pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_end_with_parent)
+                wait([self._pool.submit(os.getpid) for _ in range(self.workers)])
+            finally:
+                for name, value in before.items():
+                    if value is None:
+                        del os.environ[name]
+                    else:
+                        os.environ[name] = value
+        return self._pool
+
+    def run(self, tasks: Sequence[Task], store: Store) -> Iterator[Receipt]:
+        """See Executor."""
+        pool = self._start()
+        waiting = list(reversed(tasks))
+        running: dict[Future[Receipt], Task] = {}
+        try:
+            while waiting or running:
+                while waiting and len(running) < self.workers * QUEUED_PER_WORKER:
+                    task = waiting.pop()
+                    running[pool.submit(execute, task, store)] = task
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in sorted(done, key=lambda one: running[one].name):
+                    task = running.pop(future)
+                    try:
+                        yield future.result()
+                    except CmtpError:
+                        raise
+                    except BrokenProcessPool as error:
+                        names = ", ".join(sorted({task.name, *(other.name for other in running.values())}))
+                        raise TaskError(
+                            f"{task.folder}: a worker process was killed while it ran one of {names}, most likely for "
+                            "want of memory. Start the same command again with fewer --workers or a lower "
+                            "--max-memory: finished tasks are not repeated."
+                        ) from error
+                    except Exception as error:
+                        raise _failure(task, error) from error
+        finally:
+            for future in running:
+                future.cancel()
+
+
+def _failure(task: Task, error: Exception) -> TaskError:
+    shown = ", ".join(str(one) for one in task.inputs[:3]) + (" …" if len(task.inputs) > 3 else "")
+    remedy = "Free some space and start the same command again: finished tasks are not repeated."
+    if not (isinstance(error, OSError) and error.errno == 28):  # ENOSPC
+        remedy = "Finished tasks are kept; --debug shows the traceback."
+    return TaskError(f"{task.folder}/{task.name} (input: {shown}): {type(error).__name__}: {error}. {remedy}")
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for tasks for ever, and might still be writing: end it."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "runs in worker processes only"
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,15 @@
+"""Errors that a person reads: each says what, where and what to do. None of them shows a traceback."""
+
+from __future__ import annotations
+
+
+class CmtpError(Exception):
+    """The work ran and something failed (exit code 1)."""
+
+    exit_code = 1
+
+
+class UsageError(CmtpError):
+    """Unusable arguments, recipe or source, found before any work (exit code 2)."""
+
+    exit_code = 2

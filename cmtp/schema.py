@@ -1,0 +1,107 @@
+"""Every table that crosses a boundary, as an Arrow schema with its meaning.
+
+Stages hand each other `PAIR` partitions (what they kept) and `REJECT` partitions (what they did not). The final tables
+are `PAIRS`, `FINETUNE`, `PRETRAIN` and `REJECTS`. All text is UTF-8 and never null unless the comment says so.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+STAGES: Final = ("extract", "dedup", "filter", "similarity", "mine", "shard")
+"""The stages of a build in their order; `rejects.stage` is one of them."""
+
+RELATIONS: Final = (
+    "title_body",
+    "title_abstract",
+    "subtitle_passage",
+    "question_answer",
+    "question_passage",
+    "similar_question",
+    "paraphrase",
+    "premise_hypothesis",
+    "topic_review",
+    "query_document",
+)
+"""How query and passage of a pair belong together."""
+
+SYMMETRIC_RELATIONS: Final = frozenset({"similar_question", "paraphrase", "premise_hypothesis"})
+"""Relations whose two sides are texts of one kind: no retrieval instruction, either side may be the query."""
+
+_DICT: Final = pa.dictionary(pa.int32(), pa.string())
+
+
+def _field(name: str, kind: pa.DataType, meaning: str, nullable: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=nullable, metadata={"meaning": meaning})
+
+
+_IDENTITY: Final = [
+    _field("pair_id", pa.string(), "xxh3-128 of origin, relation and ordinal, 32 hex digits"),
+    _field("query", pa.string(), "title, heading or question"),
+    _field("passage", pa.string(), "the text that belongs to the query"),
+]
+_PROVENANCE: Final = [
+    _field("doc_id", pa.string(), "xxh3-128 of the document's origin, 32 hex digits; pairs of one document share it"),
+    _field("origin", pa.string(), "relative/path#record, in archives archive!member#record; records count from 1"),
+]
+
+PAIR: Final = pa.schema(
+    [
+        *_IDENTITY,
+        _field("relation", _DICT, "one of RELATIONS"),
+        _field("source", _DICT, "name of the source the file belongs to"),
+        *_PROVENANCE,
+        _field("position", pa.int32(), "rank of the pair among the pairs of its document, from 0, in reading order"),
+        _field("similarity", pa.float32(), "cosine of query and passage; null if not scored", nullable=True),
+    ]
+)
+"""What passes from stage to stage."""
+
+PAIRS: Final = pa.schema([field for field in PAIR if field.name != "position"])
+"""The final table of weakly related pairs."""
+
+REJECTS: Final = pa.schema(
+    [
+        _field("pair_id", pa.string(), "as in pairs; for a record that gave no pair, a hash of its origin and reason"),
+        _field("query", pa.string(), "null where no query could be read", nullable=True),
+        _field("passage", pa.string(), "null where no passage could be read", nullable=True),
+        _field("relation", _DICT, "null where none was found", nullable=True),
+        _field("source", _DICT, "as in pairs"),
+        *_PROVENANCE,
+        _field("stage", pa.string(), "the stage that rejected the row"),
+        _field("reason", _DICT, "name of the rule that rejected the row"),
+        _field("evidence", pa.string(), "JSON object: what was seen, measured and allowed"),
+        _field("score", pa.float32(), "the number the verdict rests on, where there is one", nullable=True),
+        _field("kept_id", pa.string(), "pair_id of the row this one lost to", nullable=True),
+    ]
+)
+"""Every row that did not make it, with the reason."""
+
+FINETUNE: Final = pa.schema(
+    [
+        _field("pair_id", pa.string(), "pair the row was made from"),
+        _field("query", pa.string(), "as in pairs, without instruction"),
+        _field("pos", pa.list_(pa.string()), "positive passages, at least one"),
+        _field("neg", pa.list_(pa.string()), "negative passages, hardest first"),
+        _field("pos_scores", pa.list_(pa.float32()), "cosine of the query with each positive"),
+        _field("neg_scores", pa.list_(pa.float32()), "cosine of the query with each negative"),
+        _field("neg_ranks", pa.list_(pa.int32()), "rank of each negative in the search, from 1; -1 where not searched"),
+        _field("neg_kinds", pa.list_(pa.string()), "mined, curated or random"),
+        _field("instruction", pa.string(), "to be put before the query; empty for symmetric tasks"),
+        _field("task", _DICT, "retrieval or symmetric"),
+        _field("relation", _DICT, "as in pairs"),
+        _field("source", _DICT, "as in pairs"),
+    ]
+)
+"""Rows for instruction finetuning with hard negatives."""
+
+PRETRAIN: Final = pa.schema(
+    [
+        _field("doc_id", pa.string(), "as in pairs"),
+        _field("text", pa.string(), "the document's passages that the filter kept, in reading order, newline-joined"),
+        _field("source", _DICT, "as in pairs"),
+    ]
+)
+"""Plain texts for RetroMAE pretraining."""

@@ -1,0 +1,13 @@
+"""One thread per process: tasks are the parallelism, and a sum must not depend on how many threads shared it.
+
+Imports nothing, because the limits count only when they are set before a library reads them.
+"""
+
+import os
+
+VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS")
+
+
+def limit_threads() -> None:
+    """Limit the numerical libraries of this process, and of the processes it starts, to one thread each."""
+    os.environ.update(dict.fromkeys(VARIABLES, "1"))

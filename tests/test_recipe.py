@@ -1,0 +1,56 @@
+import pytest
+
+from cmtp.errors import UsageError
+from cmtp.recipe import Recipe, load_recipe
+
+
+def test_defaults_survive_yaml(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text(Recipe().to_yaml(), encoding="utf-8")
+    assert load_recipe(path) == Recipe()
+
+
+def test_overrides_win_over_the_file(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text("similarity: {threshold: 0.3}\nseed: 7\n", encoding="utf-8")
+    recipe = load_recipe(path, ["similarity.threshold=0.43", "dedup.source_priority=[laws, lctt]"])
+    assert recipe.similarity.threshold == 0.43
+    assert recipe.dedup.source_priority == ["laws", "lctt"]
+    assert recipe.seed == 7
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("similarity.treshold=0.43", r"no setting similarity\.treshold; known here: encoder, threshold"),
+        ("simlarity.threshold=0.43", r"no setting simlarity; known here: seed"),
+        ("similarity.threshold=high", r"similarity\.threshold = 'high'"),
+        ("dedup.threshold=1.5", r"dedup\.threshold = 1\.5.*less than or equal to 1"),
+        ("mine.last_rank=1", r"last_rank 1 is above first_rank 2"),
+        ("similarity.threshold", r"STAGE\.SETTING=VALUE"),
+        ("seed.x.y=1", r"no setting|seed"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_would_be_right(override, said):
+    with pytest.raises(UsageError, match=said):
+        load_recipe(None, [override])
+
+
+def test_a_mapping_needs_relation_query_and_passage_together(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text("sources:\n- {files: 'x/*.jsonl', query: q}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"sources\.0.*go together"):
+        load_recipe(path)
+    path.write_text("sources:\n- {files: x, relation: titel, query: q, passage: p}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="'titel' is not one of title_body"):
+        load_recipe(path)
+
+
+@pytest.mark.parametrize(("text", "said"), [("[1, 2]", "a mapping|YAML mapping"), ("a: [", "not a YAML file")])
+def test_a_file_that_is_no_recipe(tmp_path, text, said):
+    path = tmp_path / "r.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=said):
+        load_recipe(path)
+    with pytest.raises(UsageError, match="cannot read"):
+        load_recipe(tmp_path / "missing.yaml")
