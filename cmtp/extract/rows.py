@@ -1,0 +1,151 @@
+"""Pairs and broken records to Parquet, in bounded memory."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Final
+
+import pyarrow as pa
+from xxhash import xxh3_128_hexdigest
+
+from cmtp.engine.ledger import Ledger
+from cmtp.engine.store import ROW_GROUP_ROWS, Store, parquet_writer
+from cmtp.extract.pair import Pair
+from cmtp.schema import PAIR, REJECTS
+from cmtp.sources.document import Broken
+
+BUFFER_CHARS: Final = 16 << 20
+"""Characters of text held before they are written as a row group, where ROW_GROUP_ROWS does not come first."""
+
+
+class _Buffer:
+    """Rows of one table on their way to a Parquet file."""
+
+    def __init__(self, schema: pa.Schema, stack: ExitStack, store: Store, path: str) -> None:
+        self._schema = schema
+        self._writer = stack.enter_context(parquet_writer(stack.enter_context(store.write(path)), schema))
+        self._rows: list[tuple[Any, ...]] = []
+        self._chars = 0
+
+    def add(self, row: tuple[Any, ...], chars: int) -> pa.Table | None:
+        """Take a row; the table just written where that filled the buffer."""
+        self._rows.append(row)
+        self._chars += chars
+        if len(self._rows) >= ROW_GROUP_ROWS or self._chars >= BUFFER_CHARS:
+            return self.flush()
+        return None
+
+    def flush(self) -> pa.Table | None:
+        """Write what is held."""
+        if not self._rows:
+            return None
+        columns = zip(*self._rows, strict=True)
+        arrays = [_array(list(column), field) for column, field in zip(columns, self._schema, strict=True)]
+        table = pa.Table.from_arrays(arrays, schema=self._schema)
+        self._writer.write_table(table)
+        self._rows, self._chars = [], 0
+        return table
+
+
+def _array(values: list[Any], field: pa.Field) -> pa.Array:
+    if pa.types.is_dictionary(field.type):
+        return pa.array(values, field.type.value_type).dictionary_encode()
+    return pa.array(values, field.type)
+
+
+class PairWriter:
+    """Writes one task's pairs and rejects, gives them their ids and keeps the ledger.
+
+    Used as a context manager; the files appear when the block ends without an error.
+    """
+
+    def __init__(self, store: Store, kept: str, rejects: str, max_passages: int) -> None:
+        self.ledger = Ledger()
+        self.rows = 0
+        self._max_passages = max_passages
+        self._stack = ExitStack()
+        self._open = (store, kept, rejects)
+        self._broken: Counter[tuple[str, str]] = Counter()
+
+    def __enter__(self) -> PairWriter:
+        store, kept, rejects = self._open
+        with ExitStack() as stack:
+            self._kept = _Buffer(PAIR, stack, store, kept)
+            self._rejected = _Buffer(REJECTS, stack, store, rejects)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            try:
+                self._count_kept(self._kept.flush())
+                self._count_rejected(self._rejected.flush())
+            except BaseException as failed:
+                self._stack.__exit__(type(failed), failed, failed.__traceback__)
+                raise
+        self._stack.__exit__(kind, error, trace)
+
+    def _count_kept(self, table: pa.Table | None) -> None:
+        if table is not None:
+            self.ledger.keep(table)
+
+    def _count_rejected(self, table: pa.Table | None) -> None:
+        if table is not None:
+            self.ledger.reject(table)
+
+    def document(self, origin: str, source: str, pairs: list[Pair]) -> None:
+        """Take all pairs of one document."""
+        ordinals: Counter[str] = Counter()
+        positions: Counter[int | None] = Counter()
+        documents: dict[int | None, str] = {}
+        for pair in pairs:
+            relation, query, passage, number, part, reason, evidence = pair
+            ordinal = ordinals[relation]
+            ordinals[relation] = ordinal + 1
+            position = positions[part]
+            positions[part] = position + 1
+            doc_id = documents.get(part)
+            if doc_id is None:
+                doc_id = documents[part] = document_id(origin, part)
+            pair_id = xxh3_128_hexdigest(f"{origin}\0{relation}\0{ordinal}".encode())
+            self.rows += 1
+            self.ledger.taken[source, relation] += 1
+            chars = len(query) + len(passage)
+            if number < self._max_passages and not reason:
+                kept = (pair_id, query, passage, relation, source, doc_id, origin, position, None)
+                self._count_kept(self._kept.add(kept, chars))
+            else:
+                score = None
+                if not reason:
+                    reason, score = "over_max_passages", float(number + 1)
+                    evidence = {"passage": number + 1, "max_passages": self._max_passages}
+                identity = (pair_id, query, passage, relation, source, doc_id, origin)
+                row = (*identity, "extract", reason, _json(evidence or {}), score, None)
+                self._count_rejected(self._rejected.add(row, chars))
+
+    def broken(self, record: Broken) -> None:
+        """Take a record that gave no pair."""
+        key = (record.origin, record.reason)
+        number = self._broken[key]
+        self._broken[key] += 1
+        self.rows += 1
+        self.ledger.taken[record.source, record.relation or ""] += 1
+        pair_id = xxh3_128_hexdigest(f"{record.origin}\0{record.reason}\0{number}".encode())
+        evidence = _json(record.evidence)
+        identity = (pair_id, record.query, record.passage, record.relation, record.source)
+        row = (*identity, document_id(record.origin), record.origin, "extract", record.reason, evidence, None, None)
+        self._count_rejected(self._rejected.add(row, len(evidence)))
+
+
+def document_id(origin: str, part: int | None = None) -> str:
+    """The id pairs of one document share: a hash of its origin, and of the part where a record holds several."""
+    return xxh3_128_hexdigest((origin if part is None else f"{origin}\0{part}").encode())
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)

@@ -1,0 +1,68 @@
+"""Statutes: every 第…条 becomes a section of its chapter."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from cmtp.sources.document import Article, Section
+
+_NUMBER: Final = "[一二三四五六七八九十百千零〇○两0-9０-９]+"
+_ARTICLE: Final = re.compile(rf"(第{_NUMBER}条(?:之{_NUMBER})?)(?:[\s：:、]+|(?=[【（(])|$)")
+_DIVISION: Final = re.compile(rf"第{_NUMBER}(编|分编|篇|章|节)(?:\s.{{0,60}})?$")
+# Levels below those of Markdown headings: files often set 章 and 节 on one level, or the wrong way round.
+_LEVEL: Final = {"编": 11, "篇": 11, "分编": 12, "章": 13, "节": 14}
+_ARTICLE_LEVEL: Final = 15
+
+MIN_ARTICLES: Final = 3
+"""A text with fewer paragraphs that begin with 第…条 only quotes a statute."""
+MIN_SHARE: Final = 0.1
+"""… and so does one where fewer of the paragraphs do; an article has seldom more than ten paragraphs."""
+
+
+def split_statute(article: Article) -> Article:
+    """The article with a section per 第…条 (and per chapter line within the text) where it is a statute, else itself.
+
+    It is recognised by its structure alone. The number is the section's heading and leaves the text.
+    """
+    texts = [article.lead, *(section.paragraphs for section in article.sections)]
+    count = sum(paragraph[0] == "第" and bool(_ARTICLE.match(paragraph)) for text in texts for paragraph in text)
+    if count < MIN_ARTICLES or count < MIN_SHARE * sum(map(len, texts)):
+        return article
+    lead, sections = _split(article.lead)
+    for section in article.sections:
+        own, inner = _split(section.paragraphs)
+        division = _DIVISION.match(section.heading)
+        sections.append(Section(_LEVEL[division[1]] if division else section.level, section.heading, own))
+        sections.extend(inner)
+    return Article(article.origin, article.source, article.title, lead, _without_contents(sections), article.summary)
+
+
+def _without_contents(sections: list[Section]) -> list[Section]:
+    """Without the chapter lines of a table of contents: empty, and there once more further on."""
+    last = {section.heading: index for index, section in enumerate(sections)}
+    return [section for index, section in enumerate(sections) if section.paragraphs or last[section.heading] == index]
+
+
+def is_statute_article(section: Section) -> bool:
+    """Whether a section is one that `split_statute` made of a 第…条."""
+    return section.heading[0] == "第" and bool(_ARTICLE.fullmatch(section.heading))
+
+
+def _split(paragraphs: list[str]) -> tuple[list[str], list[Section]]:
+    """The paragraphs before the first 第…条 or chapter line, and the sections from there on."""
+    before: list[str] = []
+    sections: list[Section] = []
+    for paragraph in paragraphs:
+        if paragraph[0] == "第":
+            start = _ARTICLE.match(paragraph)
+            if start:
+                rest = paragraph[start.end() :].strip()
+                sections.append(Section(_ARTICLE_LEVEL, start[1], [rest] if rest else []))
+                continue
+            division = _DIVISION.match(paragraph)
+            if division:
+                sections.append(Section(_LEVEL[division[1]], paragraph, []))
+                continue
+        (sections[-1].paragraphs if sections else before).append(paragraph)
+    return before, sections

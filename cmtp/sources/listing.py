@@ -1,0 +1,26 @@
+"""What `cmtp sources` shows: formats and layouts."""
+
+from __future__ import annotations
+
+from cmtp.sources.formats import READABLE
+from cmtp.sources.known import LAYOUTS, Layout
+
+
+def listing() -> str:
+    """The formats that are read, and every known layout: its relation, its fields, the collections that use it."""
+    blocks = [
+        f"Formats: {READABLE}",
+        "Layouts, recognised by their fields (of several names any will do; […] may be missing):",
+    ]
+    blocks += [_layout(layout) for layout in LAYOUTS]
+    blocks.append("Anything else: name the fields under `sources:` in the recipe; see docs/sources.md.")
+    return "\n\n".join(blocks)
+
+
+def _layout(layout: Layout) -> str:
+    fields = ["|".join(names) for names in layout.required.values()]
+    fields += [f"[{'|'.join(names)}]" for names in layout.optional.values()]
+    lines = [f"{layout.name}  →  {layout.relation}", f"    fields: {', '.join(fields)}"]
+    if layout.sources:
+        lines.append(f"    known of: {'; '.join(layout.sources)}")
+    return "\n".join(lines)

@@ -1,0 +1,161 @@
+"""What stands in Markdown files but is no text: credits, licences, navigation, captions, notes to contributors.
+
+Patterns are data: each was seen in real collections (named beside it) and matches whole lines or blocks.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from cmtp.sources.markdown.blocks import CODE, HEADING, ITEM, RULE, TEXT, Block
+from cmtp.sources.markdown.inline import is_only_image, is_only_link, join
+from cmtp.text.clean import without_lead_in
+
+HEAD_BLOCKS: Final = 16
+"""Blocks at the beginning among which credits are looked for."""
+TAIL_BLOCKS: Final = 40
+"""Blocks at the end among which the credits begin."""
+
+_DECORATION: Final = r"^[\s>*_\-+•#]*"
+
+# LCTT, gold-miner: a label with a colon, the rest of the line is a name or a link.
+_CREDIT: Final = re.compile(
+    _DECORATION
+    + r"(?:\[?(?:原文|译文|中文|英文|文章|本文)?\s*(?:地址|链接|永久链接|作者|标题|出处|来源|文档地址)|原文|译文出自|"
+    r"译文来源|作者|译者|翻译者?|校对者?|审校者?|编译|编辑|选题|状态|题图|封面|图片来源|转载|"
+    r"Translat\w+|Review\w+|Event Organizer|via|Author|(?:Image|Photo|Cover)?\s*Credits?|Image|Photo|"
+    r"图片?来?源?自?|稿件来自|本次组织者|参加译者|组队翻译|分配方式)\]?[*_]*\s*[：:]",
+    re.IGNORECASE,
+)
+_NOTICE: Final = re.compile(
+    _DECORATION + r"(?:translat(?:ing|ed) by\b|翻译中|正在翻译|校对中|"
+    r"本文(?:已获|已授权|由.{0,80}(?:原创|编译|翻译|荣誉推出|授权))|"
+    r"(?:转载|未经)请?(?:注明|许可|授权|允许)|版权(?:所有|归)|All rights reserved|"
+    r"如果(?:您|你)?(?:发现译文|遵循本指南的制作流程)|\[?掘金翻译计划|欢迎(?:关注|加入).{0,30}(?:公众号|微信|翻译计划)|"
+    r"原文\s*\[|选自|题图(?:来自|：)|Image (?:by|credits?|courtesy)\b|Photo by\b)",
+    re.IGNORECASE,
+)
+# LCTT: everything from here on is credits.
+_TAIL: Final = re.compile(
+    _DECORATION
+    + r"(?:via\s*[:：]|(?:文章|原文|本文)?(?:作|译)者简介\s*[:：]?|关于作者\s*[:：]?$|About the author\s*[:：]?|"
+    r"本文由.{0,80}(?:原创|编译|翻译|荣誉推出))",
+    re.IGNORECASE,
+)
+_NAMES: Final = re.compile(_DECORATION + r"(?:作者|译者)\s*[:：]\s*\[")  # so do files begin, too
+# LCTT, gold-miner: links to other articles.
+_SEE_ALSO: Final = re.compile(_DECORATION + r"(?:建议|推荐|延伸|相关|扩展|拓展|另请|参考)阅读\s*[*_]*\s*[：:]")
+_LABEL: Final = re.compile(r".{0,16}[:：]\**$")
+_NAVIGATION_HEADING: Final = re.compile(
+    r"(?:[\d.、一二三四五六七八九十]+\s*)?(?:(?:文章|内容|本文)?目\s*录|table of contents|contents|toc|导航|索引|"
+    r"(?:相关|延伸|扩展|拓展|推荐|参考)(?:阅读|资料|文献|链接|文章|资源)|"
+    r"references?|further reading|see also)\s*[:：]?",
+    re.IGNORECASE,
+)
+# What stands right below an image: emphasised, numbered, or a short line that is no sentence.
+_CAPTION: Final = re.compile(
+    r"\s*(?:[*_][^*_].*[*_]|<(?:small|center|em|figcaption)\b.*|图\s*[\d一二三四五六七八九十][^。]{0,120}|(?:Fig|Figure)\b.{0,120}|"
+    r"[^。！？；，：!?;:|]{1,60}[^。！？；，：!?;:,.|…])\s*$"
+)
+
+MAX_CREDIT_CHARS: Final = 400
+MAX_CAPTION_CHARS: Final = 120
+MAX_CODE_LINES: Final = 2
+MAX_CODE_CHARS: Final = 120
+
+
+def strip(blocks: list[Block]) -> list[Block]:
+    """The blocks that are text, in their order."""
+    blocks = _without_tail(blocks)
+    kept: list[Block] = []
+    after_image = False
+    for index, block in enumerate(blocks):
+        if block.kind == RULE:
+            continue
+        if block.kind == CODE and not _is_short(block):
+            _drop_lead_in(kept)
+            continue
+        if block.kind in (TEXT, ITEM):
+            near_an_end = index < HEAD_BLOCKS or index >= len(blocks) - 6
+            block.lines = [line for line in block.lines if not _is_credit(line, near_an_end)]
+            if not block.lines:
+                continue
+            lines = block.lines
+            if ("![" in lines[0] or "<img" in lines[0] or lines[0].strip() == "[") and is_only_image(join(lines)):
+                after_image = True
+                _drop_lead_in(kept)
+                continue
+            below_image = after_image if len(lines) == 1 else is_only_image(join(lines[:-1]))
+            if below_image and block.kind == TEXT and _is_caption(lines[-1]):
+                after_image = False
+                continue
+        after_image = False
+        kept.append(block)
+    return _without_link_lists(kept)
+
+
+def is_navigation(heading: str) -> bool:
+    """Whether what stands under a heading is a table of contents or a list of other texts."""
+    return bool(_NAVIGATION_HEADING.fullmatch(heading.strip()))
+
+
+def _is_credit(line: str, near_an_end: bool) -> bool:
+    if "阅读" in line and _SEE_ALSO.match(line):
+        return True
+    return near_an_end and (bool(_NOTICE.match(line)) or (len(line) < MAX_CREDIT_CHARS and bool(_CREDIT.match(line))))
+
+
+def _is_caption(line: str) -> bool:
+    return bool(_CAPTION.match(line) or (len(line) < MAX_CAPTION_CHARS and _CREDIT.match(line)))
+
+
+def _drop_lead_in(kept: list[Block]) -> None:
+    """Drop what only leads to the code or image that is left out (运行下面的命令：)."""
+    if kept and kept[-1].kind in (TEXT, ITEM) and kept[-1].lines:
+        line = without_lead_in(kept[-1].lines[-1].rstrip())
+        if line:
+            kept[-1].lines[-1] = line
+        else:
+            kept[-1].lines.pop()
+        if not kept[-1].lines:
+            kept.pop()
+
+
+def _is_short(block: Block) -> bool:
+    lines = [line for line in block.lines if line.strip()]
+    return 0 < len(lines) <= MAX_CODE_LINES and sum(map(len, lines)) <= MAX_CODE_CHARS
+
+
+def _without_tail(blocks: list[Block]) -> list[Block]:
+    """Without the credits at the end: from the first block on that looks like them and has some text before it."""
+    text_before = False
+    for index, block in enumerate(blocks):
+        if block.kind not in (TEXT, ITEM, HEADING) or not block.lines:
+            continue
+        first = block.lines[0]
+        if text_before and index >= len(blocks) - TAIL_BLOCKS:
+            if _TAIL.match(first) or (2 * index >= len(blocks) and _NAMES.match(first)):
+                return blocks[:index]
+        elif not text_before and block.kind == TEXT:
+            text_before = not all(_is_credit(line, near_an_end=True) or is_only_image(line) for line in block.lines)
+    return blocks
+
+
+def _without_link_lists(blocks: list[Block]) -> list[Block]:
+    """Without runs of at least two list items that are nothing but links, and the label before them (参考资料：)."""
+    kept: list[Block] = []
+    run: list[Block] = []
+    for block in [*blocks, Block(RULE, [])]:
+        if block.kind == ITEM and len(block.lines) == 1 and is_only_link(block.lines[0]):
+            run.append(block)
+            continue
+        labelled = bool(run and kept and kept[-1].kind == TEXT and _LABEL.match(kept[-1].lines[-1].strip()))
+        if labelled and len(kept[-1].lines) == 1:
+            kept.pop()
+        elif len(run) == 1:
+            kept.append(run[0])
+        run = []
+        kept.append(block)
+    kept.pop()
+    return kept

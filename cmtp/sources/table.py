@@ -1,0 +1,73 @@
+"""Parquet: rows as records, row group by row group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import IO, Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cmtp.recipe import SourceMapping
+from cmtp.sources.layouts import columns_for
+from cmtp.sources.stream import Failure
+
+BATCH_ROWS: Final = 1024
+"""Rows held as Python objects at a time."""
+
+
+def row_groups(file: IO[bytes]) -> list[tuple[int, int]]:
+    """(rows, bytes) of every row group; raises pyarrow.ArrowInvalid or OSError for a broken file."""
+    metadata = pq.ParquetFile(file).metadata
+    groups = (metadata.row_group(index) for index in range(metadata.num_row_groups))
+    return [(group.num_rows, group.total_byte_size) for group in groups]
+
+
+def read_parquet(
+    file: IO[bytes], mapping: SourceMapping | None, groups: tuple[int, int] | None = None
+) -> Iterator[tuple[int, Any]]:
+    """The rows of a Parquet file; the record number is the row number in the file.
+
+    Args:
+        file: seekable.
+        mapping: names the fields to be read where the recipe gives them.
+        groups: first and last + 1 of the row groups to be read; None for all.
+    """
+    try:
+        table = pq.ParquetFile(file)
+        metadata = table.metadata
+        names = table.schema_arrow.names
+    except (pa.ArrowException, OSError) as error:
+        yield 0, Failure("truncated_file", {"format": "parquet", "error": str(error)[:200]})
+        return
+    columns = columns_for(names, mapping)
+    if columns is None:
+        # One row shows the fields; reading and rejecting them all would teach nothing more.
+        yield 0, Failure("unknown_layout", {"fields": [name[:40] for name in names[:20]], "rows": metadata.num_rows})
+        return
+    first, last = groups or (0, metadata.num_row_groups)
+    number = sum(metadata.row_group(index).num_rows for index in range(first))
+    for index in range(first, last):
+        start, number = number, number + metadata.row_group(index).num_rows
+        try:
+            yield from _rows(table, index, columns, start)
+        except (pa.ArrowException, OSError) as error:
+            yield 0, Failure("truncated_file", {"format": "parquet", "row_group": index, "error": str(error)[:200]})
+
+
+def _rows(table: pq.ParquetFile, group: int, columns: list[str], number: int) -> Iterator[tuple[int, Any]]:
+    for batch in table.iter_batches(BATCH_ROWS, row_groups=[group], columns=columns, use_threads=False):
+        try:
+            rows = batch.to_pylist()
+        except UnicodeDecodeError:
+            rows = [_row(batch, index) for index in range(batch.num_rows)]
+        for row in rows:
+            number += 1
+            yield number, row
+
+
+def _row(batch: pa.RecordBatch, index: int) -> dict[str, Any] | Failure:
+    try:
+        return batch.slice(index, 1).to_pylist()[0]  # type: ignore[no-any-return]
+    except UnicodeDecodeError as error:
+        return Failure("undecodable", {"encoding": "utf-8", "byte": error.start})

@@ -1,0 +1,85 @@
+"""Properties: what goes in comes out, no character lost or made up, but for white space and the documented cleaning."""
+
+import html
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cmtp.extract.pair import Limits
+from cmtp.extract.pairs import pairs_of
+from cmtp.sources.document import Abstract, Article, QueryDocuments, QuestionAnswers, Section, TextPair
+from cmtp.sources.html.article import read_html
+from cmtp.sources.markdown.article import read_markdown
+from cmtp.sources.plain import read_plain
+from cmtp.sources.wiki.article import read_wiki
+from cmtp.text.clean import clean
+
+LIMITS = Limits(
+    max_passage_chars=50,
+    min_passage_chars=2,
+    max_passages=10**6,
+    max_answers=10**6,
+    min_lead_chars=0,
+    heading_path=False,
+)
+WORDS = st.lists(st.sampled_from("山水风花雪月天地人和，、；。！？ab3é"), min_size=1, max_size=70).map("".join)
+TEXT = WORDS.map(lambda text: f"这里{text}完了。")  # neither a bare number nor a credit
+HEADING = st.lists(st.sampled_from("春夏秋冬东西南北"), min_size=2, max_size=9).map("".join)
+SECTIONS = st.lists(st.tuples(st.integers(2, 4), HEADING, st.lists(TEXT, min_size=1, max_size=3)), max_size=4)
+
+
+def bare(texts):
+    return "".join("".join(texts).split())
+
+
+@given(HEADING.map("题".__add__), st.lists(TEXT, min_size=1, max_size=4), SECTIONS)
+def test_articles(title, lead, sections):
+    article = Article("o", "s", title, list(lead), [Section(*section) for section in sections])
+    pairs = list(pairs_of(article, LIMITS))
+    assert bare(pair.passage for pair in pairs if pair.relation == "title_body") == bare(lead)
+    below = [paragraph for *_, paragraphs in sections for paragraph in paragraphs]
+    assert bare(pair.passage for pair in pairs if pair.relation == "subtitle_passage") == bare(below)
+    assert {pair.query for pair in pairs} == {title, *(heading for _, heading, _ in sections)}
+    assert all(0 < len(pair.passage) <= 50 for pair in pairs)
+
+
+@given(TEXT, st.lists(TEXT, min_size=1, max_size=4))
+def test_other_documents(query, texts):
+    for document in (QuestionAnswers("o", "s", query, texts), QueryDocuments("o", "s", query, texts)):
+        assert bare(pair.passage for pair in pairs_of(document, LIMITS)) == bare(texts)
+    for document in (Abstract("o", "s", query, texts[0]), TextPair("o", "s", "topic_review", query, texts[0])):
+        assert bare(pair.passage for pair in pairs_of(document, LIMITS)) == bare(texts[:1])
+    negatives = list(pairs_of(QueryDocuments("o", "s", query, texts[:1], texts), LIMITS))
+    assert sum(pair.reason == "labelled_negative" for pair in negatives) == len(texts)
+
+
+def structure(article):
+    return article.title, article.lead, [(one.level, one.heading, one.paragraphs) for one in article.sections]
+
+
+@settings(max_examples=60)
+@given(HEADING, st.lists(TEXT, min_size=1, max_size=4), SECTIONS)
+def test_readers_give_the_structure_that_was_written(title, lead, sections):
+    expected = (title, [clean(text) for text in lead], sections)
+    markdown = [f"# {title}", *lead]
+    page = [f"<h1>{title}</h1>", *(f"<p>{html.escape(text)}</p>" for text in lead)]
+    wiki = list(lead)
+    for level, heading, paragraphs in sections:
+        markdown += [f"{'#' * level} {heading}", *paragraphs]
+        page += [f"<h{level}>{heading}</h{level}>", *(f"<div>{html.escape(text)}</div>" for text in paragraphs)]
+        wiki += [f"{'=' * level}{heading}{'=' * level}", *paragraphs]
+    assert structure(read_markdown("\n\n".join(markdown), "o", "s")) == expected
+    assert structure(read_html(f"<body>{''.join(page)}</body>", "o", "s")) == expected
+    assert structure(read_wiki(title, "\n\n".join(wiki), "o", "s")) == expected
+    if not sections:
+        assert structure(read_plain("\n".join([title, *lead]), "o", "s")) == expected
+
+
+@given(st.text(max_size=300))
+def test_readers_make_no_character_up(text):
+    """Whatever the text: the characters of the article are characters of the text, or of the entities in it."""
+    known = set(clean(html.unescape(html.unescape(text)))) | set(clean(text)) | set(" \n（）｜") | set("\ufffd")
+    for read in (read_markdown, read_html, read_plain, lambda *a: read_wiki("题", *a)):
+        article = read(text, "o", "s")
+        found = [article.title, *article.lead, *(p for s in article.sections for p in (s.heading, *s.paragraphs))]
+        assert set("".join(found)) <= known | {"题"}

@@ -1,0 +1,186 @@
+import pytest
+
+from cmtp.extract.pair import Limits, Pair
+from cmtp.extract.pairs import pairs_of
+from cmtp.sources.document import (
+    Abstract,
+    Article,
+    Context,
+    QueryDocuments,
+    QuestionAnswers,
+    Reading,
+    Section,
+    TextPair,
+)
+
+LIMITS = Limits(
+    max_passage_chars=60, min_passage_chars=2, max_passages=2, max_answers=3, min_lead_chars=10, heading_path=True
+)
+
+
+def pairs(document, **changes):
+    limits = Limits(**{name: changes.get(name, getattr(LIMITS, name)) for name in Limits.__dataclass_fields__})
+    return [pair[:4] for pair in pairs_of(document, limits)]
+
+
+def article(title, lead, *sections):
+    return Article("o", "s", title, lead, [Section(*section) for section in sections])
+
+
+def test_title_with_its_lead():
+    found = pairs(article("西湖", ["西湖在杭州城的西面，三面环山。"], (2, "历史", ["唐代已有此名。"])))
+    assert found == [
+        ("title_body", "西湖", "西湖在杭州城的西面，三面环山。", 0),
+        ("subtitle_passage", "西湖 › 历史", "唐代已有此名。", 0),
+    ]
+
+
+def test_a_short_lead_takes_the_text_that_follows_up_to_one_passage():
+    found = pairs(article("西湖", ["在杭州。"], (2, "历史", ["唐" * 30 + "。"]), (2, "景点", ["断桥残雪。" * 20])))
+    assert found[0] == (
+        "title_body",
+        "西湖",
+        "在杭州。\n历史\n" + "唐" * 30 + "。",
+        0,
+    )
+    assert [pair[0] for pair in found].count("title_body") == 1
+
+
+def test_long_text_is_cut_and_numbered():
+    found = pairs(article("题", ["一二三四五六七八九。" * 15]))
+    assert [(pair[3], len(pair[2])) for pair in found] == [(0, 60), (1, 60), (2, 30)]
+
+
+def test_heading_paths():
+    document = article(
+        "题",
+        [],
+        (2, "甲", ["a。"]),
+        (3, "子", ["b。"]),
+        (4, "孙", ["c。"]),
+        (3, "题", ["d。"]),
+        (2, "乙", []),
+        (5, "深", ["e。"]),
+    )
+    found = [pair[1] for pair in pairs(document) if pair[0] == "subtitle_passage"]
+    assert found == ["题 › 甲", "题 › 甲 › 子", "题 › 甲 › 子 › 孙", "题 › 甲", "题 › 乙 › 深"]
+    plain = [pair[1] for pair in pairs(document, heading_path=False) if pair[0] == "subtitle_passage"]
+    assert plain == ["甲", "子", "孙", "题", "深"]
+
+
+def test_sections_without_a_title_stand_alone():
+    assert pairs(article("", ["引子没有题目，不成对。"], (2, "小节", ["文。"]))) == [
+        ("subtitle_passage", "小节", "文。", 0)
+    ]
+
+
+@pytest.mark.parametrize("first", ["西湖 十景", "《西湖十景》", "西湖十景。", "西湖十景："])
+def test_a_repeated_title_leaves_the_body(first):
+    assert pairs(article("西湖十景", [first, "断桥残雪在白堤。"]))[0][2] == "断桥残雪在白堤。"
+
+
+def test_a_title_broken_over_two_lines_leaves_the_body():
+    assert pairs(article("北京市计划审查监督条例", ["北京市计划", "审查监督条例", "全文如下。"]))[0][2] == "全文如下。"
+
+
+def test_a_repeated_title_as_first_heading():
+    found = pairs(article("西湖", [], (2, "西湖", ["西湖在杭州城的西面，三面环山。"])))
+    assert found == [("title_body", "西湖", "西湖在杭州城的西面，三面环山。", 0)]
+
+
+def test_questions():
+    assert pairs(QuestionAnswers("o", "s", "问", ["甲。" * 40, "乙。"])) == [
+        ("question_answer", "问", "甲。" * 30, 0),
+        ("question_answer", "问", "甲。" * 10, 1),
+        ("question_answer", "问", "乙。", 2),
+    ]
+    assert pairs(QueryDocuments("o", "s", "问", ["甲", "乙"])) == [
+        ("query_document", "问", "甲", 0),
+        ("query_document", "问", "乙", 1),
+    ]
+    assert pairs(Abstract("o", "s", "题", "摘要。")) == [("title_abstract", "题", "摘要。", 0)]
+
+
+def test_reading_takes_the_piece_that_holds_the_answer():
+    text = "前面说的是天气。" * 10 + "答案在后面这里。"
+    document = Reading(
+        "o", "s", [Context("短文。", [("问一", "短")]), Context(text, [("问二", "答案"), ("问三", "没有")])]
+    )
+    found = list(pairs_of(document, LIMITS))
+    assert found[0] == Pair("question_passage", "问一", "短文。", 0, part=0)
+    assert "答案在后面" in found[1].passage
+    assert found[2].passage == "前面说的是天气。" * 7
+    assert [pair.part for pair in found] == [0, 1, 1]
+
+
+def test_mapped_pairs():
+    assert pairs(TextPair("o", "s", "paraphrase", "甲" * 80, "乙" * 80)) == [("paraphrase", "甲" * 80, "乙" * 80, 0)]
+    assert [pair[2] for pair in pairs(TextPair("o", "s", "topic_review", "甲", "乙" * 80))] == ["乙" * 60, "乙" * 20]
+
+
+LAW = article(
+    "国旗法",
+    ["为了规范，制定本法。"],
+    (
+        2,
+        "第一章 总则",
+        ["第一条 为了维护国旗的尊严，制定本法。", "第二条 国旗是五星红旗。", "（一）旗面为红色；", "（二）长方形。"],
+    ),
+    (2, "第二章 附则", ["第十条之一\u3000本法自公布之日起施行。", "第十一条的规定，另行解释。"]),
+)
+
+
+def test_statutes():
+    found = [pair for pair in pairs(LAW, max_passage_chars=200) if pair[0] == "subtitle_passage"]
+    assert found == [
+        ("subtitle_passage", "国旗法 › 第一章 总则 › 第一条", "为了维护国旗的尊严，制定本法。", 0),
+        (
+            "subtitle_passage",
+            "国旗法 › 第一章 总则 › 第二条",
+            "国旗是五星红旗。\n（一）旗面为红色；\n（二）长方形。",
+            0,
+        ),
+        (
+            "subtitle_passage",
+            "国旗法 › 第二章 附则 › 第十条之一",
+            "本法自公布之日起施行。\n第十一条的规定，另行解释。",
+            0,
+        ),
+    ]
+
+
+def test_chapters_above_sections_whatever_their_marks():
+    law = article(
+        "办法",
+        [],
+        (2, "第二节 摊贩", ["第一条 甲。"]),
+        (3, "第四章 监督", ["第二条 乙。"]),
+        (2, "第一节 检查", ["第三条 丙。"]),
+    )
+    assert [pair[1] for pair in pairs(law) if pair[0] == "subtitle_passage"] == [
+        "办法 › 第二节 摊贩 › 第一条",
+        "办法 › 第四章 监督 › 第二条",
+        "办法 › 第四章 监督 › 第一节 检查 › 第三条",
+    ]
+
+
+def test_the_opening_of_a_statute_reads_as_printed():
+    body = pairs(LAW, max_passage_chars=200, min_lead_chars=20)[0]
+    assert body[2].startswith("为了规范，制定本法。\n第一章 总则\n第一条 为了维护国旗的尊严，制定本法。\n第二条 国旗")
+
+
+def test_chapters_and_contents_within_plain_text():
+    lines = ["第一章 总则", "第二章 附则", "第一章 总则", "第一条 甲。", "第二条 乙。", "第二章 附则", "第三条 丙。"]
+    found = pairs(article("办法", lines), min_lead_chars=0)
+    assert [pair[1] for pair in found if pair[0] == "subtitle_passage"] == [
+        "办法 › 第一章 总则 › 第一条",
+        "办法 › 第一章 总则 › 第二条",
+        "办法 › 第二章 附则 › 第三条",
+    ]
+
+
+def test_a_text_that_quotes_a_statute_is_none():
+    quotes = ["第一条 甲。", "他说这一条很重要。", "第二条 乙。"]
+    assert [pair[0] for pair in pairs(article("评论", quotes))] == ["title_body"]
+    long = ["一段评论。"] * 60 + ["第一条 甲。", "第二条 乙。", "第三条 丙。"]
+    assert {pair[0] for pair in pairs(article("评论", long))} == {"title_body"}
