@@ -1,0 +1,171 @@
+"""Near-duplicates, second third: from edges to jobs, sets of components whose texts are compared by one task.
+
+A component that is too large to be held is cut into slots, runs of rows in policy order: its job goes through them one
+after the other.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numba
+import numpy as np
+import pyarrow as pa
+
+from cmtp.dedup import policy
+from cmtp.dedup.exchange import arrays, read_all, write_ranges
+from cmtp.dedup.layout import Layout
+from cmtp.engine.store import Store
+from cmtp.engine.task import Result, Task
+
+SLOT_ROWS: Final = 32_768
+"""Rows whose texts a verifying task holds at a time, about."""
+
+
+def group(task: Task, store: Store) -> Result:
+    """Join the edges into components, give the components to jobs, send edges and members there.
+
+    Memory: twelve bytes per row of the build, one file of edges at a time, and the order of one large component.
+    """
+    layout = Layout.load(store, task.folder)
+    side = task.inputs[-1]
+    files = layout.files(f"edges-{side}", layout.band_ranges(task.settings["bands"]))
+    parent = np.arange(layout.starts[-1], dtype=np.uint32)
+    size = np.zeros(len(parent), np.uint32)
+    edges = 0
+    for file in files:
+        a, b = arrays(read_all(store, [file]), ["a", "b"])
+        _union(parent, size, a, b)
+        edges += len(a)
+    _count(parent, size)
+    job, slots, largest = _jobs(parent, size, SLOT_ROWS)
+    first = np.append(0, np.cumsum(slots))
+    jobs = [[int(start), int(many)] for start, many in zip(first[:-1], slots, strict=True)]
+    cuts = _cuts(store, layout, side, job, np.flatnonzero(slots > 1), slots)
+    for index in range(layout.partitions):
+        rows = np.flatnonzero(job[layout.starts[index] : layout.starts[index + 1]] >= 0) + layout.starts[index]
+        slot = first[job[rows]]
+        if cuts:
+            slot += _slots_within(store, layout, side, index, rows, job[rows], cuts)
+        columns = {"row": rows.astype(np.uint32), "slot": slot.astype(np.uint32)}
+        write_ranges(store, layout.file(f"members-{side}", index), columns, np.zeros(len(rows)), 1)
+    for index, file in enumerate(files):
+        a, b = arrays(read_all(store, [file]), ["a", "b"])
+        path = layout.file(f"grouped-{side}", index)
+        write_ranges(store, path, {"a": a, "b": b}, job[a], max(1, len(jobs)))
+    store.write_json(f"{task.folder}/groups-{side}.json", {"jobs": jobs, "slots": int(first[-1])})
+    return Result(rows=edges, facts={"jobs": len(jobs), "largest": int(largest)})
+
+
+def _cuts(
+    store: Store, layout: Layout, side: str, job: np.ndarray, large: np.ndarray, slots: np.ndarray
+) -> dict[int, np.ndarray]:
+    """For each job of several slots, the policy orders at which a slot begins but for the first."""
+    cuts = {}
+    for one in large.tolist():
+        orders = []
+        for index in range(layout.partitions):
+            row, order = arrays(read_all(store, [layout.file(f"order-{side}", index)]), ["row", "order"])
+            orders.append(order[job[row] == one])
+        ordered = np.concatenate(orders)
+        ordered.sort()
+        cuts[one] = ordered[np.arange(1, slots[one]) * len(ordered) // slots[one]]
+    return cuts
+
+
+def _slots_within(
+    store: Store, layout: Layout, side: str, index: int, rows: np.ndarray, job: np.ndarray, cuts: dict[int, np.ndarray]
+) -> np.ndarray:
+    """Which slot of its job each row of a partition belongs to."""
+    row, order = arrays(read_all(store, [layout.file(f"order-{side}", index)]), ["row", "order"])
+    order = order[np.searchsorted(row, rows)]
+    within = np.zeros(len(rows), np.int64)
+    for one, cut in cuts.items():
+        mine = job == one
+        within[mine] = np.searchsorted(cut, order[mine], side="right")
+    return within
+
+
+@numba.njit(cache=True, nogil=True)
+def _union(parent, size, a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Union by lowest row, with path halving: the same roots in whatever order the edges come. Marks the rows met."""
+    for i in range(len(a)):
+        x, y = a[i], b[i]
+        size[x] = size[y] = 1
+        while parent[x] != x:
+            parent[x] = parent[parent[x]]
+            x = parent[x]
+        while parent[y] != y:
+            parent[y] = parent[parent[y]]
+            y = parent[y]
+        if x < y:
+            parent[y] = x
+        else:
+            parent[x] = y
+
+
+@numba.njit(cache=True, nogil=True)
+def _count(parent, size):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Let every row point to its root; size becomes the number of members at a root, and 0 elsewhere."""
+    for i in range(len(parent)):  # a parent is never above its child, so one pass upwards is enough
+        root = parent[parent[i]]
+        parent[i] = root
+        if root != i:
+            size[i] = 0
+            size[root] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _assign(parent, size, most, job, slots):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Number the jobs in order of their lowest rows; returns how many there are and the largest component's size."""
+    jobs, held, largest = 0, 0, 0
+    current = -1  # the job that takes small components
+    for row in range(len(parent)):
+        root = parent[row]
+        if root != row:
+            job[row] = job[root]
+        elif size[row] > most:
+            job[row] = jobs
+            slots[jobs] = (size[row] + most - 1) // most
+            jobs += 1
+        elif size[row] > 0:
+            if current < 0 or held + size[row] > most:
+                current, held = jobs, 0
+                slots[jobs] = 1
+                jobs += 1
+            held += size[row]
+            job[row] = current
+        largest = max(largest, size[row])
+    return jobs, largest
+
+
+def _jobs(parent: np.ndarray, size: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """The job of every row (int32; -1: of none), the slots of every job, the size of the largest component."""
+    job = np.full(len(parent), -1, np.int32)
+    slots = np.empty(2 + 3 * int(size.sum(dtype=np.int64)) // most, np.int64)
+    jobs, largest = _assign(parent, size, most, job, slots)
+    return job, slots[:jobs], largest
+
+
+def gather(task: Task, store: Store) -> Result:
+    """Send the texts of one partition's rows that are in a component to the slot that will compare them."""
+    layout = Layout.load(store, task.folder)
+    settings, side = task.settings, task.inputs[-1]
+    slots = store.read_json(f"{task.folder}/groups-{side}.json")["slots"]
+    rows, target = arrays(read_all(store, [layout.file(f"members-{side}", task.index)]), ["row", "slot"])
+    table = layout.read(store, task.index, ["pair_id", side, "doc_id"])
+    table = table.take(pa.array(rows.astype(np.int64) - layout.starts[task.index]))
+    id_high, id_low = policy.id_halves(table["pair_id"])
+    row, order = arrays(read_all(store, [layout.file(f"order-{side}", task.index)]), ["row", "order"])
+    older = task.index >= layout.own
+    alone = settings["near_within_document"] or older
+    columns = {
+        "row": rows,
+        "document": id_low if alone else policy.id_halves(table["doc_id"])[1],
+        "rank": (order[np.searchsorted(row, rows)] >> np.uint64(32)).astype(np.uint32),
+        "id_high": id_high,
+        "id_low": id_low,
+        "text": pa.concat_arrays([pa.array([], pa.string()), *table[side].chunks]),
+    }
+    write_ranges(store, layout.file(f"texts-{side}", task.index), columns, target, slots)
+    return Result(rows=len(rows), bytes=table.nbytes)

@@ -1,0 +1,206 @@
+"""Numba kernels over columns of folded text: 128-bit hashes, shingle sets, MinHash signatures, band keys.
+
+No Python object per character or shingle. All kernels that call one another are in this file: numba's cache on disk
+notices a change of the file a kernel is in, and no other.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+import numba
+import numpy as np
+import pyarrow as pa
+
+from cmtp.text.compare import Folded, string_buffers
+
+TILE: Final = 8
+"""Shingles per pass over the permutations: the running minima are loaded and stored once per tile."""
+
+SHORT: Final = 12
+"""Texts of up to this many characters are compared by `SHORT_SHINGLE`-grams."""
+
+SHORT_SHINGLE: Final = 3
+
+_M1: Final = np.uint64(0xFF51AFD7ED558CCD)  # the finaliser of MurmurHash3
+_M2: Final = np.uint64(0xC4CEB9FE1A85EC53)
+_K1: Final = np.uint64(0x9E3779B185EBCA87)  # primes of xxHash
+_K2: Final = np.uint64(0xC2B2AE3D27D4EB4F)
+_BASE: Final = np.uint64(0x9FB21C651E98DF25)  # odd base of the rolling hash
+_S33: Final = np.uint64(33)
+_S32: Final = np.uint64(32)
+_S29: Final = np.uint64(29)
+_S35: Final = np.uint64(35)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _mix(value: np.uint64) -> np.uint64:
+    value ^= value >> _S33
+    value *= _M1
+    value ^= value >> _S33
+    value *= _M2
+    return value ^ (value >> _S33)
+
+
+@numba.njit(cache=True, nogil=True)
+def _hash(codes, ends, seed, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    for row in range(len(ends) - 1):
+        low, high = seed ^ _K1, seed ^ _M2
+        for i in range(ends[row], ends[row + 1]):
+            code = np.uint64(codes[i])
+            low = (low ^ code) * _K1
+            low ^= low >> _S32
+            high = ((high << _S29) | (high >> _S35)) + code * _M1
+            high *= _K2
+        count = np.uint64(ends[row + 1] - ends[row])
+        out[row, 0] = _mix(low ^ count)
+        out[row, 1] = _mix(high + count)
+
+
+@numba.njit(cache=True, nogil=True)
+def _shingles(codes: np.ndarray, width: int, out: np.ndarray) -> int:
+    """Write a 64-bit hash per n-gram of one text, in order; returns how many: 1 at least, 0 for no text.
+
+    The n-gram is `width` characters; `SHORT_SHINGLE` for texts of up to `SHORT` characters; the whole text where it is
+    shorter than that. The width is part of the hash, so that n-grams of unlike width never meet.
+    """
+    count = len(codes)
+    if count == 0:
+        return 0
+    if count <= SHORT:
+        width = min(width, SHORT_SHINGLE)
+    width = min(width, count)
+    lead = np.uint64(1)
+    value = np.uint64(0)
+    for i in range(width):
+        lead *= _BASE
+        value = value * _BASE + np.uint64(codes[i])
+    seed = np.uint64(width) * _K2
+    out[0] = _mix(value + seed)
+    for i in range(width, count):
+        value = value * _BASE + np.uint64(codes[i]) - np.uint64(codes[i - width]) * lead
+        out[i - width + 1] = _mix(value + seed)
+    return count - width + 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _minima(hashes, count, multipliers, addends, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """out[p] = min over hashes of (multipliers[p] * hash + addends[p]) mod 2**32; `hashes` is padded to whole tiles."""
+    for i in range(0, count, TILE):
+        h0, h1, h2, h3 = hashes[i], hashes[i + 1], hashes[i + 2], hashes[i + 3]
+        h4, h5, h6, h7 = hashes[i + 4], hashes[i + 5], hashes[i + 6], hashes[i + 7]
+        for p in range(len(out)):
+            a, b = multipliers[p], addends[p]
+            low = min(np.uint32(a * h0 + b), np.uint32(a * h1 + b))
+            low = min(low, min(np.uint32(a * h2 + b), np.uint32(a * h3 + b)))
+            low = min(low, min(np.uint32(a * h4 + b), np.uint32(a * h5 + b)))
+            low = min(low, min(np.uint32(a * h6 + b), np.uint32(a * h7 + b)))
+            out[p] = min(out[p], low)
+
+
+@numba.njit(cache=True, nogil=True)
+def _signatures(codes, ends, width, multipliers, addends, wide, narrow, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    for row in range(len(ends) - 1):
+        count = _shingles(codes[ends[row] : ends[row + 1]], width, wide)
+        if count == 0:
+            continue
+        for i in range(count):
+            narrow[i] = np.uint32(wide[i] >> _S32)
+        padded = (count + TILE - 1) // TILE * TILE
+        for i in range(count, padded):
+            narrow[i] = narrow[0]
+        _minima(narrow, padded, multipliers, addends, out[row])
+
+
+@numba.njit(cache=True, nogil=True)
+def _sets(codes, ends, width, wide, out, starts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    total = 0
+    for row in range(len(ends) - 1):
+        count = _shingles(codes[ends[row] : ends[row + 1]], width, wide)
+        wide[:count].sort()
+        for i in range(count):
+            if i == 0 or wide[i] != wide[i - 1]:
+                out[total] = wide[i]
+                total += 1
+        starts[row + 1] = total
+
+
+@numba.njit(cache=True, nogil=True)
+def _band_keys(signatures, rows, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    for row in range(len(signatures)):
+        for band in range(out.shape[1]):
+            value = np.uint64(band) * _K2
+            for slot in range(band * rows, (band + 1) * rows):
+                value = (value ^ np.uint64(signatures[row, slot])) * _K1
+                value ^= value >> _S32
+            out[row, band] = _mix(value)
+
+
+def hash_folded(folded: Folded) -> np.ndarray:
+    """128-bit hash of every comparison form: uint64[rows, 2]; all empty forms have the same."""
+    out = np.empty((len(folded.ends) - 1, 2), np.uint64)
+    _hash(folded.codes, folded.ends, np.uint64(0), out)
+    return out
+
+
+def hash_texts(texts: pa.Array | pa.ChunkedArray, folded: Folded) -> np.ndarray:
+    """128-bit hash of the comparison form of every text: uint64[rows, 2].
+
+    A text whose comparison form is empty (nothing but punctuation) is hashed by its raw bytes instead.
+    """
+    out = hash_folded(folded)
+    empty = folded.lengths == 0
+    if empty.any():
+        data, offsets = string_buffers(texts)
+        raw = np.empty_like(out)
+        _hash(data, offsets, _BASE, raw)
+        out[empty] = raw[empty]
+    return out
+
+
+def shingle_sets(folded: Folded, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """The set of shingles of every text, as 64-bit hashes; n-grams as in `_shingles`.
+
+    Returns:
+        uint64[:], sorted and unique within each text, and int64[rows + 1], where each text's set starts.
+    """
+    longest = int(folded.lengths.max(initial=0))
+    out = np.empty(len(folded.codes), np.uint64)
+    starts = np.zeros(len(folded.ends), np.int64)
+    _sets(folded.codes, folded.ends, width, np.empty(longest, np.uint64), out, starts)
+    return out[: starts[-1]], starts
+
+
+@lru_cache(maxsize=4)
+def permutations(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Odd multipliers and addends, uint32[count] each: x → a·x + b mod 2**32 permutes the 32-bit numbers exactly.
+
+    Multiply-shift hashing after Dietzfelbinger et al. 1997; the shingles' own hashes are mixed before.
+    """
+    random = np.random.Generator(np.random.PCG64(seed))
+    draw = random.integers(0, 1 << 32, size=(2, count), dtype=np.uint32)
+    return draw[0] | np.uint32(1), draw[1]
+
+
+def signatures(folded: Folded, count: int, width: int, seed: int) -> np.ndarray:
+    """MinHash signatures: uint32[rows, count]; all ones where the comparison form is empty.
+
+    Args:
+        folded: the texts.
+        count: permutations.
+        width: characters per n-gram, see `_shingles`.
+        seed: of the permutations.
+    """
+    longest = int(folded.lengths.max(initial=0))
+    wide, narrow = np.empty(longest, np.uint64), np.empty(longest + TILE, np.uint32)
+    out = np.full((len(folded.ends) - 1, count), np.uint32(0xFFFFFFFF))
+    _signatures(folded.codes, folded.ends, width, *permutations(count, seed), wide, narrow, out)
+    return out
+
+
+def band_keys(signature: np.ndarray, bands: int) -> np.ndarray:
+    """A 64-bit key per band of a signature matrix: uint64[rows, bands]; permutations left over are not used."""
+    out = np.empty((len(signature), bands), np.uint64)
+    _band_keys(signature, signature.shape[1] // bands, out)
+    return out

@@ -1,0 +1,126 @@
+"""Pairs to dedup, a run of the stage without an executor, and reference implementations in plain Python."""
+
+import json
+import random
+
+import pyarrow as pa
+import xxhash
+
+from cmtp import schema
+from cmtp.dedup.kernel import SHORT, SHORT_SHINGLE
+from cmtp.dedup.references import resolve
+from cmtp.dedup.stage import DedupStage
+from cmtp.engine.ledger import Ledger
+from cmtp.engine.store import Store
+from cmtp.engine.task import StageJob
+from cmtp.recipe import Recipe
+from cmtp.text.compare import comparison_form
+
+# a few hundred common characters: enough for passages whose n-grams do not meet by chance
+CHARACTERS = "".join(chr(point) for point in range(0x4E00, 0x4E00 + 3000))
+
+
+def row(query, passage, source="s", doc=None, relation="title_body", name=None):
+    """A pair; its id is made of `name`, or of query, passage, source and document."""
+    doc = doc if doc is not None else f"{source}/{query}/{passage}"
+    name = name if name is not None else f"{query}\0{passage}\0{source}\0{doc}"
+    return {
+        "pair_id": xxhash.xxh3_128_hexdigest(name.encode()),
+        "query": query,
+        "passage": passage,
+        "relation": relation,
+        "source": source,
+        "doc_id": xxhash.xxh3_128_hexdigest(doc.encode()),
+        "origin": f"{source}/file.jsonl#1",
+        "position": 0,
+        "similarity": None,
+    }
+
+
+def passages(texts, **options):
+    """Pairs with one passage each, queries and documents all different."""
+    return [row(f"题目{chr(0x4E00 + i)}{i}", text, doc=f"d{i}", **options) for i, text in enumerate(texts)]
+
+
+def run(tmp_path, rows, partitions=1, folder="dedup", empty=(), **settings):
+    """Run the stage; returns (kept rows, rejected rows, ledger, facts by task)."""
+    store = Store(str(tmp_path))
+    inputs = []
+    parts = [rows[i::partitions] for i in range(partitions)]
+    for where in empty:
+        parts.insert(where, [])
+    for i, part in enumerate(parts):
+        inputs.append(f"{folder}-in/part-{i:05d}.parquet")
+        store.write_table(inputs[-1], pa.Table.from_pylist(part, schema=schema.PAIR))
+    resolved = Recipe(dedup=settings).stage_settings("dedup")
+    job = StageJob(store, folder, inputs, resolved | {"references": resolve(resolved)})
+    ledger, facts = Ledger(), {}
+    for tasks in DedupStage().steps(job):
+        for task in reversed(tasks):  # any order will do
+            result = task.function()(task, store)
+            ledger += result.ledger
+            facts[task.name] = result.facts
+    kept = [store.read_table(job.kept(i)) for i in range(len(inputs))]
+    rejects = [store.read_table(job.rejects(i)) for i in range(len(inputs))]
+    assert all(table.schema == schema.PAIR for table in kept)
+    assert all(table.schema == schema.REJECTS for table in rejects)
+    assert not ledger.imbalance()
+    assert ledger.rows_in == len(rows)
+    kept, rejects = (pa.concat_tables(tables).to_pylist() for tables in (kept, rejects))
+    everything = {one["pair_id"] for one in kept} | {one["pair_id"] for one in rejects}
+    assert everything == {one["pair_id"] for one in rows}
+    assert all(one["kept_id"] in everything for one in rejects if one["kept_id"] is not None)
+    assert all(isinstance(json.loads(one["evidence"]), dict) for one in rejects)
+    assert not store.exists(f"{folder}/exchange")
+    return kept, rejects, ledger, facts
+
+
+def ids(rows):
+    return sorted(one["pair_id"] for one in rows)
+
+
+def shingles(text, width=5):
+    """The set of n-grams of a text's comparison form, in plain Python."""
+    form = comparison_form(text)
+    if len(form) <= SHORT:
+        width = min(width, SHORT_SHINGLE)
+    width = min(width, len(form))
+    return {form[i : i + width] for i in range(len(form) - width + 1)} if form else set()
+
+
+def jaccard(a, b, width=5):
+    a, b = shingles(a, width), shingles(b, width)
+    return len(a & b) / len(a | b) if a | b else 0.0
+
+
+def passage(generator, length):
+    return "".join(generator.choices(CHARACTERS, k=length))
+
+
+def perturbed(generator, text, edits):
+    """The text with some characters replaced, inserted or deleted."""
+    out = list(text)
+    for _ in range(edits):
+        place = generator.randrange(len(out))
+        kind = generator.choice("rid")
+        if kind == "r":
+            out[place] = generator.choice(CHARACTERS)
+        elif kind == "i":
+            out.insert(place, generator.choice(CHARACTERS))
+        elif len(out) > 2:
+            del out[place]
+    return "".join(out)
+
+
+def family(seed, originals, copies):
+    """Random passages of 3 to 400 characters with copies at every distance, shuffled."""
+    generator = random.Random(seed)
+    texts = []
+    for _ in range(originals):
+        text = passage(generator, int(3 * 133 ** generator.random()))
+        texts.append(text)
+        for _ in range(generator.randrange(copies + 1)):
+            texts.append(perturbed(generator, text, generator.randint(1, max(1, len(text) // 25))))
+    texts = list(dict.fromkeys(texts))
+    generator.shuffle(texts)
+    return texts

@@ -1,0 +1,115 @@
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cmtp.dedup import policy
+from cmtp.dedup.exact import losers
+from cmtp.dedup.exchange import key_range, read_all, read_range, repeated, write_ranges
+from cmtp.engine.store import Store
+
+
+def test_every_row_arrives_in_its_range_and_in_order(tmp_path):
+    store = Store(str(tmp_path))
+    target = np.array([2, 0, 2, 1, 0, 2])
+    for name in ("a", "b"):
+        columns = {"n": np.arange(6), "text": pa.array([f"{name}{i}" for i in range(6)])}
+        write_ranges(store, f"x/{name}", columns, target, 4)
+    found = [read_range(store, ["x/a", "x/b"], i)["text"].to_pylist() for i in range(4)]
+    assert found == [["a1", "a4", "b1", "b4"], ["a3", "b3"], ["a0", "a2", "a5", "b0", "b2", "b5"], []]
+    assert sorted(read_all(store, ["x/a"])["n"].to_pylist()) == list(range(6))
+
+
+def test_no_rows_at_all(tmp_path):
+    store = Store(str(tmp_path))
+    write_ranges(store, "x", {"n": np.zeros(0, np.uint32)}, np.zeros(0, np.int64), 3)
+    assert [read_range(store, ["x"], i).num_rows for i in range(3)] == [0, 0, 0]
+
+
+@given(st.integers(1, 65536), st.lists(st.integers(0, 2**64 - 1), min_size=1))
+def test_key_range_is_monotone_and_within_bounds(ranges, keys):
+    found = key_range(np.array(sorted(keys), np.uint64), ranges)
+    assert found.min() >= 0
+    assert found.max() < ranges
+    assert (np.diff(found) >= 0).all()
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=40), st.integers(1, 4))
+def test_losers_are_those_beyond_the_cap(rows, cap):
+    key = np.array([one[0] for one in rows], np.uint64)
+    order = [np.array([one[1] for one in rows], np.uint64), np.arange(len(rows)).astype(np.uint64)]
+    lost, kept, copies, to_older = losers(key, key, order, np.arange(len(rows)), np.zeros(len(rows), bool), cap)
+    assert not to_older.any()
+    expected = {}
+    for value in set(key.tolist()):
+        ranked = sorted((int(order[0][i]), i) for i in np.flatnonzero(key == value))
+        for _, i in ranked[cap:]:
+            expected[i] = (ranked[0][1], len(ranked))
+    assert {int(a): (int(b), int(c)) for a, b, c in zip(lost, kept, copies, strict=True)} == expected
+
+
+def test_rows_of_one_owner_count_as_one():
+    key = np.array([7, 7, 7, 7, 7, 8], np.uint64)
+    owner = np.array([1, 2, 1, 3, 2, 1])
+    order = [np.arange(6).astype(np.uint64)]
+    none = np.zeros(6, bool)
+    lost, kept, copies, _ = losers(key, key, order, owner, none, 1)
+    assert sorted(lost.tolist()) == [1, 3, 4]  # rows 0 and 2 are of the first owner
+    assert set(kept.tolist()) == {0}
+    assert set(copies.tolist()) == {5}
+    lost, _, _, _ = losers(key, key, order, owner, none, 2)
+    assert lost.tolist() == [3]
+
+
+def test_rows_of_older_releases_never_lose_and_fill_what_may_share_a_key():
+    key = np.array([7, 7, 7, 7, 8, 8], np.uint64)
+    older = np.array([1, 1, 0, 0, 0, 0], bool)
+    order = [np.arange(6).astype(np.uint64)]
+    for cap, expected in ((1, [(2, True), (3, True), (5, False)]), (2, [(2, True), (3, True)]), (3, [(3, False)])):
+        lost, _, _, to_older = losers(key, key, order, np.arange(6), older, cap)
+        assert list(zip(lost.tolist(), to_older.tolist(), strict=True)) == expected
+
+
+def test_repeated_finds_every_hash_that_occurs_more_than_once():
+    generator = np.random.default_rng(3)
+    keys = generator.integers(0, 1 << 63, 5000, dtype=np.uint64) << np.uint64(1)
+    keys[:400] = keys[1000:1400]
+    found = repeated(keys)
+    assert set(range(400)) | set(range(1000, 1400)) <= set(found.tolist())
+    assert len(found) < 900
+    assert len(set(found.tolist())) == len(found)
+    assert repeated(np.zeros(0, np.uint64)).tolist() == []
+
+
+def rank(lengths, source_priority=(), keep=("source_priority", "length", "id"), older=False):
+    source = pa.chunked_array([["web", "book", "news", "book"]])
+    settings = {"source_priority": list(source_priority), "keep": list(keep)}
+    return policy.ranks(source, np.array(lengths), settings, older)
+
+
+def test_policy_prefers_source_then_length_then_id():
+    found = rank([900, 10, 800, 20], ["book", "news"])
+    assert np.argsort(found).tolist() == [3, 1, 2, 0]
+    high = np.array([5, 4, 3, 2], np.uint64) << np.uint64(32)
+    assert np.argsort(policy.compact(found, high)).tolist() == [3, 1, 2, 0]
+    assert np.argsort(policy.compact(np.full(4, found[0]), high)).tolist() == [3, 2, 1, 0]
+    assert rank([1, 2, 3, 4]).argsort().tolist() == [3, 2, 1, 0]
+
+
+def test_policy_follows_the_order_of_the_setting():
+    lengths, sources = [900, 10, 800, 10], ["book", "news"]
+    assert np.argsort(rank(lengths, sources, ["length", "source_priority"]), stable=True).tolist() == [0, 2, 1, 3]
+    assert np.argsort(rank(lengths, sources, ["source_priority"]), stable=True).tolist() == [1, 3, 2, 0]
+    assert len(set(rank(lengths, sources, ["id", "length"]).tolist())) == 1
+
+
+def test_policy_prefers_older_releases_to_everything():
+    assert rank([0, 0, 0, 0], ["book"], older=True).max() < rank([1 << 30] * 4, ["web", "book", "news"]).min()
+
+
+def test_ids_survive_the_way_to_numbers_and_back():
+    ids = ["00000000000000010000000000000002", "ffffffffffffffff8000000000000000"]
+    high, low = policy.id_halves(pa.chunked_array([ids]))
+    assert high.tolist() == [1, 2**64 - 1]
+    assert low.tolist() == [2, 2**63]
+    assert policy.id_texts(high, low) == ids

@@ -1,0 +1,306 @@
+import json
+import random
+
+import pytest
+
+from cmtp.dedup import group, layout
+from tests.dedup import pairs
+from tests.dedup.pairs import jaccard, row, run
+
+
+def article(*parts):
+    base = "国家鼓励和支持开展科学普及活动，县级以上人民政府应当把科学普及工作纳入国民经济和社会发展规划，"
+    return base + "为开展科学普及工作创造良好的环境和条件" + "".join(parts) + "。"
+
+
+def test_amended_article_collapses_and_says_why(tmp_path):
+    rows = pairs.passages([article(), article("，并且予以保障")])
+    kept, rejects, _, _ = run(tmp_path, rows)
+    assert pairs.ids(kept) == [rows[1]["pair_id"]]  # the longer passage
+    (lost,) = rejects
+    truth = jaccard(rows[0]["passage"], rows[1]["passage"])
+    assert (lost["reason"], lost["kept_id"]) == ("near_duplicate", rows[1]["pair_id"])
+    assert lost["score"] == pytest.approx(truth, abs=1e-6)
+    assert json.loads(lost["evidence"]) == {"jaccard": round(truth, 4), "threshold": 0.8, "cluster_size": 2}
+
+
+def test_off(tmp_path):
+    kept, _, _, facts = run(tmp_path, pairs.passages([article(), article("，并且予以保障")]), near="off")
+    assert len(kept) == 2
+    assert not any(name.startswith("sketch") for name in facts)
+
+
+def test_articles_of_one_law_that_differ_in_a_word_survive(tmp_path):
+    stem = "提出证据证明涉外仲裁裁决有民事诉讼法规定的情形之一的，经人民法院组成合议庭审查核实，裁定"
+    rows = [
+        row("仲裁法 第七十条", f"当事人{stem}撤销。", doc="仲裁法"),
+        row("仲裁法 第七十一条", f"被申请人{stem}不予执行。", doc="仲裁法"),
+    ]
+    assert jaccard(rows[0]["passage"], rows[1]["passage"]) > 0.7
+    kept, _, _, _ = run(tmp_path, rows, threshold=0.7)
+    assert len(kept) == 2
+    kept, _, _, _ = run(tmp_path, rows, threshold=0.7, near_within_document=True, folder="within")
+    assert len(kept) == 1
+
+
+def test_third_document_loses_to_the_first_of_two_kept_neighbours(tmp_path):
+    rows = [row(f"条{i}", article("，" + end), doc="甲法") for i, end in enumerate(["应予执行", "应予撤销"])]
+    rows.append(row("乙", article("，应予"), doc="乙法"))
+    kept, rejects, _, _ = run(tmp_path, rows)
+    assert pairs.ids(kept) == pairs.ids(rows[:2])
+    assert rejects[0]["kept_id"] == min(pairs.ids(rows[:2]))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("每次制作前需要确定计划做几份。一份正好够 1 个人食用", "每次制作前需要确定计划做几份。一份正好够 2 个人食用"),
+        ("10, 11, 12, 13, 14, 15", "10, 11, 12, 13, 14, 15, 16"),
+        (
+            "登记机关应当自受理登记申请之日起三十日内对申请材料进行审查核实并且依照本条例规定作出是否准予设立登记的书面决定同时告知申请人理由",
+            "登记机关应当自受理登记申请之日起二十日内对申请材料进行审查核实并且依照本条例规定作出是否准予设立登记的书面决定同时告知申请人理由",
+        ),
+    ],
+)
+def test_numbers_of_short_texts_are_substance(tmp_path, one, other):
+    rows = pairs.passages([one, other])
+    settings = {"threshold": min(0.8, jaccard(one, other))}
+    kept, _, _, _ = run(tmp_path, rows, **settings)
+    assert len(kept) == 2
+    kept, _, _, _ = run(tmp_path, rows, folder="without", number_chars=0, same_amounts=0.0, **settings)
+    assert len(kept) == 1
+
+
+def test_numbers_of_long_texts_are_not(tmp_path):
+    rows = pairs.passages([article("，具体办法见第三十七条"), article("，具体办法见第三十八条")])
+    kept, _, _, _ = run(tmp_path, rows)
+    assert len(kept) == 1
+
+
+def test_long_texts_with_other_amounts_are_not_copies(tmp_path):
+    checked = (
+        "检查的内容包括灭火器的压力是否在绿色区域，疏散通道是否畅通，电气线路有没有老化和私拉乱接的情况，堆垛与墙壁之间"
+        "有没有留出足够的距离，货物之间有没有可供通行的过道，门窗是否完好，消防栓前面有没有堆放杂物，应急灯能不能正常点亮。"
+    )
+
+    def rule(days, years, hours):
+        return f"仓库由安全员每{days}日检查一次，结果记入台账，保存{years}年，隐患在{hours}小时内报告。{checked}"
+
+    loose = {"threshold": 0.7}
+    rows = pairs.passages([rule("三", "五", "二十"), rule("七", "八", "四十")])
+    kept, _, _, _ = run(tmp_path, rows, **loose)
+    assert len(kept) == 2
+    kept, _, _, _ = run(tmp_path, rows, folder="without", same_amounts=0.0, **loose)
+    assert len(kept) == 1
+    rows = pairs.passages([rule("三", "五", "二十"), rule("三", "五", "四十")])
+    kept, _, _, _ = run(tmp_path, rows, folder="most", **loose)
+    assert len(kept) == 1
+
+
+def test_short_texts_neither_vanish_nor_collapse(tmp_path):
+    texts = [
+        "好",
+        "坏",
+        "可以",
+        "不可以",
+        "是的",
+        "甲乙丙",
+        "甲乙丁",
+        "一二三四五六七",
+        "一二三四五六八",
+        "同意以上方案",
+        "。",
+        "！",
+    ]
+    kept, _, _, _ = run(tmp_path, pairs.passages(texts))
+    assert len(kept) == len(texts)
+
+
+def test_no_chaining(tmp_path):
+    """A ~ B ~ C ~ … but A does not resemble the far end: every row that is lost resembles the row it lost to."""
+    generator = random.Random(1)
+    text = pairs.passage(generator, 200)
+    chain = [text]
+    for i in range(30):
+        chain.append(chain[-1][:-5] if i % 2 else chain[-1][5:])
+    rows = pairs.passages(chain)
+    kept, rejects, _, _ = run(tmp_path, rows)
+    assert jaccard(chain[0], chain[-1]) < 0.3
+    texts = {one["pair_id"]: one["passage"] for one in rows}
+    for lost in rejects:
+        assert lost["kept_id"] in pairs.ids(kept)
+        assert jaccard(lost["passage"], texts[lost["kept_id"]]) >= 0.8
+    assert kept[0]["passage"] == chain[0]
+    assert 4 < len(kept) < 12
+    for one in kept:
+        for other in kept:
+            assert one is other or jaccard(one["passage"], other["passage"]) < 0.8
+
+
+def brute(rows, threshold=0.8):
+    """Greedy in policy order over all pairs: what near-dedup would do with unlimited time."""
+    order = sorted(rows, key=lambda one: (-len(one["passage"]), one["pair_id"]))
+    sets = {one["pair_id"]: pairs.shingles(one["passage"]) for one in rows}
+    stayed, lost = [], set()
+    by_shingle = {}
+    for one in order:
+        mine = sets[one["pair_id"]]
+        met = {}
+        for shingle in mine:
+            for name in by_shingle.get(shingle, ()):
+                met[name] = met.get(name, 0) + 1
+        if any(n / (len(mine) + len(sets[name]) - n) >= threshold for name, n in met.items()):
+            lost.add(one["pair_id"])
+            continue
+        stayed.append(one)
+        for shingle in mine:
+            by_shingle.setdefault(shingle, []).append(one["pair_id"])
+    return lost
+
+
+def test_recall_and_precision_against_brute_force(tmp_path):
+    rows = pairs.passages(pairs.family(11, 1500, 4))
+    expected = brute(rows)
+    assert len(expected) > 700
+    _, rejects, _, _ = run(tmp_path, rows, partitions=3)
+    found = set(pairs.ids(rejects))
+    texts = {one["pair_id"]: one["passage"] for one in rows}
+    for lost in rejects:  # precision is 1 by construction
+        truth = jaccard(lost["passage"], texts[lost["kept_id"]])
+        assert truth >= 0.8
+        assert lost["score"] == pytest.approx(truth, abs=1e-6)
+    assert len(found & expected) / len(expected) >= 0.98
+
+
+def test_same_result_however_the_rows_are_cut(tmp_path, monkeypatch):
+    rows = pairs.passages(pairs.family(12, 150, 4))
+    rows += [row(f"又{i}", one["passage"], source="t") for i, one in enumerate(rows[:60])]
+    rows += [row("公告", one["passage"] + "公告", source="u") for one in rows[60:120]]
+    kept, rejects, ledger, _ = run(tmp_path, rows, folder="one")
+    expected = {one["pair_id"]: (one["reason"], one["kept_id"], one["score"], one["evidence"]) for one in rejects}
+    assert {one[0] for one in expected.values()} == {"duplicate_passage", "near_duplicate", "duplicate_query"}
+    monkeypatch.setattr(layout, "KEYS_PER_RANGE", 50)
+    monkeypatch.setattr(layout, "BANDS_PER_RANGE", 1000)
+    monkeypatch.setattr(group, "SLOT_ROWS", 40)
+    random.Random(2).shuffle(rows)
+    again, lost, counted, facts = run(tmp_path, rows, partitions=5, folder="five", empty=(0, 3))
+    assert sum(name.startswith("verify") for name in facts) > 2
+    assert sum(name.startswith("match") for name in facts) > 2
+    assert sum(name.startswith("passage") for name in facts) > 2
+    assert pairs.ids(again) == pairs.ids(kept)
+    assert {one["pair_id"]: (one["reason"], one["kept_id"], one["score"], one["evidence"]) for one in lost} == expected
+    assert counted == ledger
+
+
+def test_large_component_is_compared_slot_by_slot(tmp_path, monkeypatch):
+    """Copies, chains and boilerplate in one component: cut into slots, it gives what it gives whole."""
+    generator = random.Random(6)
+    paragraph = pairs.passage(generator, 240)
+    texts = [paragraph + pairs.passage(generator, generator.randrange(20, 120)) for _ in range(150)]
+    texts += [pairs.perturbed(generator, text, generator.randrange(1, 12)) for text in texts for _ in range(2)]
+    rows = pairs.passages(dict.fromkeys(texts))
+    _, rejects, _, facts = run(tmp_path, rows, folder="whole")
+    assert facts["group-passage-00000"] == {"jobs": 1, "largest": 449}
+    expected = {one["pair_id"]: (one["kept_id"], one["score"], one["evidence"]) for one in rejects}
+    assert 100 < len(expected) < 300
+    monkeypatch.setattr(group, "SLOT_ROWS", 30)
+    _, rejects, _, facts = run(tmp_path, rows, partitions=3, folder="cut")
+    assert facts["group-passage-00000"] == {"jobs": 1, "largest": 449}
+    assert {one["pair_id"]: (one["kept_id"], one["score"], one["evidence"]) for one in rejects} == expected
+
+
+def test_same_bytes_twice(tmp_path):
+    rows = pairs.passages(pairs.family(13, 100, 3))
+    for folder in ("a", "b"):
+        run(tmp_path, rows, partitions=2, folder=folder)
+    for name in ("kept/part-00000.parquet", "rejects/part-00001.parquet"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["identical", "one word", "boilerplate"])
+def test_pathological_bucket_costs_linear_time(tmp_path, kind):
+    generator = random.Random(4)
+    paragraph = pairs.passage(generator, 300)
+    make = {
+        "identical": lambda: paragraph,
+        "one word": lambda: paragraph + pairs.passage(generator, 2),  # all copies of each other
+        "boilerplate": lambda: paragraph + pairs.passage(generator, 200),  # Jaccard about .6: none is a copy
+    }[kind]
+    work = []
+    for many in (1000, 20_000) if kind == "identical" else (1000, 5000):
+        rows = pairs.passages([make() for _ in range(many)])
+        kept, _, _, facts = run(tmp_path, rows, folder=f"{kind}{many}")
+        assert len(kept) == (many if kind == "boilerplate" else 1)
+        work.append(sum(one.get("comparisons", 0) + one.get("edges", 0) for one in facts.values()) + many)
+        assert work[-1] < 400 * many  # all pairs would be 500 and 2,000 per row
+    assert work[1] < 1.5 * many / 1000 * work[0]
+
+
+def test_copies_in_a_huge_band_are_found_among_boilerplate(tmp_path):
+    generator = random.Random(5)
+    paragraph = pairs.passage(generator, 200)
+    texts = [paragraph + pairs.passage(generator, 200) for _ in range(1500)]
+    copies = [pairs.perturbed(generator, text, 3) for text in texts[:300]]
+    _, rejects, _, _ = run(tmp_path, pairs.passages(texts + copies))
+    assert len(rejects) >= 290
+
+
+def test_pairs_that_may_share_a_passage_are_no_near_duplicates_of_each_other(tmp_path):
+    rows = [row(f"标题{i}号", article()) for i in range(3)]
+    kept, _, _, _ = run(tmp_path, rows, max_per_passage=2)
+    assert len(kept) == 2
+    better = row("标题三号", article("，并且予以保障"))
+    kept, _, _, _ = run(tmp_path, [*rows, better], max_per_passage=2, folder="better")
+    assert pairs.ids(kept) == [better["pair_id"]]
+
+
+QUESTION = "请问怎样才能在家里用简单的办法把旧手机里的照片全部备份到电脑的硬盘上面去呢"
+
+
+def test_near_queries_of_question_sources(tmp_path):
+    def both(relation, **options):
+        rows = [
+            row(QUESTION, "先用数据线连接，再复制文件夹", relation=relation),
+            row(QUESTION.replace("请问", ""), "打开设置里的备份", relation=relation),
+        ]
+        return rows, run(tmp_path, rows, folder=f"{relation}{len(options)}", **options)
+
+    rows, (kept, rejects, _, _) = both("question_answer", near="query+passage")
+    assert pairs.ids(kept) == [rows[0]["pair_id"]]  # the longer passage
+    assert [one["reason"] for one in rejects] == ["near_duplicate_query"]
+    truth = jaccard(rows[0]["query"], rows[1]["query"])
+    assert json.loads(rejects[0]["evidence"]) == {"jaccard": round(truth, 4), "threshold": 0.8, "cluster_size": 2}
+    assert len(both("question_answer")[1][0]) == 2
+    assert len(both("title_body", near="query+passage")[1][0]) == 2  # titles of different texts may be alike
+
+
+def test_passage_does_not_vanish_with_a_near_query(tmp_path):
+    """A row that goes for its query must not have beaten the copy of its passage under another query."""
+    rows = [
+        row(QUESTION, "先用数据线连接手机和电脑，再把照片的文件夹复制过去", relation="question_answer"),
+        row(QUESTION.replace("请问", ""), "打开设置", relation="question_answer", name="a"),
+        row("照片在哪里备份", "打开设置", relation="question_answer", name="b"),
+    ]
+    for name in ("a", "b"):  # whichever of the two copies is better
+        rows[1]["pair_id"], rows[2]["pair_id"] = sorted([rows[1]["pair_id"], rows[2]["pair_id"]], reverse=name == "b")
+        kept, rejects, _, _ = run(tmp_path, rows, folder=name, near="query+passage")
+        assert pairs.ids(kept) == pairs.ids([rows[0], rows[2]])
+        assert [one["reason"] for one in rejects] == ["near_duplicate_query"]
+
+
+def test_near_queries_however_the_rows_are_cut(tmp_path, monkeypatch):
+    texts = pairs.family(31, 80, 3)
+    rows = [
+        row(text, f"{i}号回答" + pairs.passage(random.Random(i), 20), relation="question_answer")
+        for i, text in enumerate(texts)
+    ]
+    rows += [row(f"又{i}", one["passage"] + "。", source="t") for i, one in enumerate(rows[:40])]
+    told = []
+    for folder, partitions in (("one", 1), ("four", 4)):
+        _, rejects, _, _ = run(tmp_path, rows, partitions=partitions, folder=folder, near="query+passage")
+        told.append({one["pair_id"]: (one["reason"], one["kept_id"], one["evidence"]) for one in rejects})
+        monkeypatch.setattr(layout, "KEYS_PER_RANGE", 50)
+        monkeypatch.setattr(layout, "BANDS_PER_RANGE", 1000)
+        monkeypatch.setattr(group, "SLOT_ROWS", 20)
+    assert told[0] == told[1]
+    assert {one[0] for one in told[0].values()} == {"near_duplicate_query", "duplicate_passage"}
