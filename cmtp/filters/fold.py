@@ -1,0 +1,216 @@
+"""Text folded for matching: what is left when every trick that hides a word from a filter is undone.
+
+Full width, case, traditional script and compatibility forms are folded character by character; zero-width characters,
+emoji, symbols and white space disappear; sentence punctuation and line ends become one separator, so that no word is
+found across two sentences. White space, dots and low lines stay between two ASCII letters or digits; a plus sign is
+read as 加 (+V, ➕微) except after one of those (Ctrl+V).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+import numba
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from cmtp.filters import chars
+from cmtp.filters.columns import buffers
+
+SEPARATOR: Final = ","
+"""What sentence punctuation and line ends become."""
+_MATHEMATICAL: Final = (0x1D400, 0x1D800)
+"""Letters and digits in bold, script and so on: 𝐕𝐗."""
+_BREAKS: Final = "，。！？；：、,!?;:…\n\r\u2028\u2029"
+_ORDINARY: Final = "/+&%#@\\_`*°→←↑↓|□○◯·®™©"
+"""Symbols that have their uses between two characters: Markdown's emphasis, lacunae, names."""
+_STAMPS: Final = "㊙㊗㊣"
+"""Ideographs in a circle that serve as ornaments."""
+_LOOK_ALIKES: Final = {
+    "➕": "+", "✚": "+", "ν": "v", "ѵ": "v", "√": "v", "∨": "v", "х": "x", "Х": "x", "✘": "x", "о": "o",
+    "О": "o", "а": "a", "е": "e", "с": "c", "р": "p", "у": "y", "і": "i", "ԛ": "q",
+    "ⅴ": "v", "〇": "0", "零": "0", "○": "0", "◯": "0",
+}  # fmt: skip
+
+
+@cache
+def _simplified() -> dict[str, str]:
+    """Traditional characters and their first simplified form (OpenCC's TSCharacters)."""
+    text = (files("opencc") / "dictionary" / "TSCharacters.txt").read_text("utf-8")
+    pairs = (line.split("\t") for line in text.splitlines() if "\t" in line)
+    return {old: new.split()[0] for old, new in pairs if len(old) == 1 and len(new.split()[0]) == 1}
+
+
+@cache
+def table() -> npt.NDArray[np.uint32]:
+    """Folded code point of the basic plane, then of the mathematical letters; 0: gone. Shape [65536 + 1024]."""
+    classes, simple = chars.table() & chars.CLASS, _simplified()
+    folded = np.zeros(0x10000 + _MATHEMATICAL[1] - _MATHEMATICAL[0], np.uint32)
+    for code in range(*_MATHEMATICAL):
+        folded[0x10000 + code - _MATHEMATICAL[0]] = ord(unicodedata.normalize("NFKC", chr(code))[0].lower())
+    gone = {chars.SPACE, chars.PUNCTUATION, chars.SYMBOL, chars.INVISIBLE, chars.REPLACEMENT, chars.OTHER}
+    for code in range(0x10000):
+        char = chr(code)
+        if 0xD800 <= code <= 0xDFFF or char in _STAMPS:
+            continue
+        if char in _LOOK_ALIKES:
+            folded[code] = ord(_LOOK_ALIKES[char])
+            continue
+        plain = unicodedata.normalize("NFKC", char)
+        # ①, ⒈ and ㈠ are digits in disguise: keep the digit, drop the frame.
+        core = plain.strip("().") if len(plain) > 1 else plain
+        if (digit := unicodedata.digit(char, None)) is not None:  # ❶ and ➀ have no compatibility form
+            core = str(digit)
+        plain = (core if len(core) == 1 else char).lower()
+        plain = simple.get(plain, plain)
+        if char in _BREAKS or plain in _BREAKS:
+            folded[code] = ord(SEPARATOR)
+        elif char.isspace() or plain in "._+":
+            folded[code] = ord(" " if char.isspace() else plain)
+        elif len(plain) == 1 and (plain.isalnum() or classes[code] not in gone):
+            folded[code] = ord(plain)
+    return folded
+
+
+def fold(column: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """A string column, folded; and how often per row symbols stand between two Chinese characters (快❤排)."""
+    offsets, data = buffers(column)
+    out_offsets, out = (
+        np.zeros(len(offsets), np.int64),
+        np.zeros(3 * (int(offsets[-1]) - int(offsets[0])) + 4, np.uint8),
+    )
+    breaks = np.zeros(len(column), np.int64)
+    used = _fold(offsets, data, table(), breaking(), out_offsets, out, breaks)
+    array = pa.LargeStringArray.from_buffers(len(column), pa.py_buffer(out_offsets), pa.py_buffer(out[:used]))
+    return pl.Series(column.name, array), pl.Series("breaks", breaks)
+
+
+@cache
+def breaking() -> npt.NDArray[np.bool_]:
+    """Which code points of the basic plane break a word up that they stand in: ornaments, zero width."""
+    classes = chars.table() & chars.CLASS
+    marks = (classes == chars.SYMBOL) | (classes == chars.INVISIBLE)
+    for code in range(0x10000):
+        if marks[code] and (
+            unicodedata.category(chr(code)) in ("Nl", "No", "Sm", "Sc", "Cc") or chr(code) in _ORDINARY
+        ):
+            marks[code] = False
+    return marks
+
+
+def breaks_in(text: str) -> int:
+    """How often symbols stand between two Chinese characters, as `fold` counts them."""
+    return int(fold(pl.Series([text]))[1][0])
+
+
+def fold_text(text: str) -> tuple[str, list[int]]:
+    """One text folded as `fold` does, and for each of its characters the position it came from."""
+    plane = table()
+    codes = [int(_folded(ord(char), plane)) for char in text]
+    out: list[str] = []
+    places: list[int] = []
+    pending = 0
+    for place, code in enumerate(codes):
+        if code in (32, 46, 95):
+            if out and _ascii_alnum(ord(out[-1])):
+                pending = max(pending, code)
+            continue
+        if code == 43:
+            code = ord(SEPARATOR) if out and _ascii_alnum(ord(out[-1])) else ord("加")
+        if code == 0:
+            continue
+        if pending and _ascii_alnum(code):
+            out.append(chr(pending))
+            places.append(place - 1)
+        pending = 0
+        out.append(chr(code))
+        places.append(place)
+    return "".join(out), places
+
+
+@numba.njit(cache=True, nogil=True)
+def _ascii_alnum(code: int) -> bool:
+    return 48 <= code <= 57 or 97 <= code <= 122
+
+
+@numba.njit(cache=True, nogil=True)
+def _folded(point: int, plane: npt.NDArray[np.uint32]) -> int:
+    if point < 0x10000:
+        return int(plane[point])
+    if 0x20000 <= point < 0x40000:
+        return point  # Han, extensions B and beyond
+    if 0x1D400 <= point < 0x1D800:
+        return int(plane[0x10000 + point - 0x1D400])
+    return 0
+
+
+@numba.njit(cache=True, nogil=True)
+def _encode(code: int, out: npt.NDArray[np.uint8], at: int) -> int:
+    if code < 0x80:
+        out[at] = code
+        return at + 1
+    if code < 0x800:
+        out[at], out[at + 1] = 0xC0 | code >> 6, 0x80 | code & 0x3F
+        return at + 2
+    if code < 0x10000:
+        out[at], out[at + 1], out[at + 2] = 0xE0 | code >> 12, 0x80 | code >> 6 & 0x3F, 0x80 | code & 0x3F
+        return at + 3
+    out[at], out[at + 1] = 0xF0 | code >> 18, 0x80 | code >> 12 & 0x3F
+    out[at + 2], out[at + 3] = 0x80 | code >> 6 & 0x3F, 0x80 | code & 0x3F
+    return at + 4
+
+
+@numba.njit(cache=True, nogil=True)
+def _decode(data: npt.NDArray[np.uint8], at: int) -> tuple[int, int]:
+    """As `measure.decode`; here again because numba's cache does not see a change in another file."""
+    first = int(data[at])
+    if first < 0x80:
+        return first, 1
+    if first < 0xE0:
+        return (first & 0x1F) << 6 | int(data[at + 1]) & 0x3F, 2
+    if first < 0xF0:
+        return (first & 0x0F) << 12 | (int(data[at + 1]) & 0x3F) << 6 | int(data[at + 2]) & 0x3F, 3
+    tail = (int(data[at + 1]) & 0x3F) << 12 | (int(data[at + 2]) & 0x3F) << 6 | int(data[at + 3]) & 0x3F
+    return (first & 0x07) << 18 | tail, 4
+
+
+@numba.njit(cache=True, nogil=True)
+def _fold(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], plane: npt.NDArray[np.uint32],
+          breaking: npt.NDArray[np.bool_], out_offsets: npt.NDArray[np.int64], out: npt.NDArray[np.uint8],
+          breaks: npt.NDArray[np.int64]) -> int:  # fmt: skip
+    written = 0
+    for row in range(len(offsets) - 1):
+        at, end = offsets[row], offsets[row + 1]
+        last, pending = 0, 0
+        state = 0  # 1 after a Chinese character, 2 when a breaking symbol follows it
+        while at < end:
+            point, length = _decode(data, at)
+            at += length
+            if 0x3400 <= point < 0xA000:
+                breaks[row] += state == 2
+                state = 1
+            elif state and ((0x1F000 <= point < 0x1FC00) if point > 0xFFFF else breaking[point]):
+                state = 2
+            else:
+                state = 0
+            code = _folded(point, plane)
+            if code == 32 or code == 46 or code == 95:
+                if _ascii_alnum(last):
+                    pending = max(pending, code)
+                continue
+            if code == 43:
+                code = 44 if _ascii_alnum(last) else 0x52A0  # a comma or 加
+            if code == 0:
+                continue
+            if pending and _ascii_alnum(code):
+                written = _encode(pending, out, written)
+            pending = 0
+            written = _encode(code, out, written)
+            last = code
+        out_offsets[row + 1] = written
+    return written

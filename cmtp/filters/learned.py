@@ -1,0 +1,183 @@
+"""The learned score: a logistic regression over hashed character n-grams, and its file.
+
+A text's features are its different n-grams of 1 to `longest` characters (ASCII letters in lower case), each hashed to
+one of 2^bits weights; the sum of their weights is divided by the square root of their number, which is the unit length
+of a vector of presences. A calibration (Platt, 1999) turns it into a probability. No weight comes with the package:
+`train` makes a model from a user's labels.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numba
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from cmtp.errors import UsageError
+from cmtp.filters.columns import buffers
+
+BITS: Final = 18
+"""2^18 weights: a megabyte; 2^20 gain .001 of macro-F1 on 26,000 comments."""
+LONGEST: Final = 4
+MOST_CHARS: Final = 8192
+"""Characters of a text that are read."""
+_FORMAT: Final = 1
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained score.
+
+    Attributes:
+        weights: by hashed n-gram, shape [2^bits], float32.
+        bias: added to the normalised sum.
+        longest: longest n-gram in characters.
+        scale, shift: the probability is sigmoid(scale × score + shift).
+        about: what it was trained on and what was measured; JSON values.
+    """
+
+    weights: npt.NDArray[np.float32]
+    bias: float
+    longest: int = LONGEST
+    scale: float = 1.0
+    shift: float = 0.0
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def scores(self, column: pl.Series) -> npt.NDArray[np.float64]:
+        """The uncalibrated score of each text of a string column without nulls."""
+        offsets, data = buffers(column)
+        out = np.zeros(len(column), np.float64)
+        _score(offsets, data, self.weights, self.longest, MOST_CHARS, out)
+        return out + self.bias
+
+    def probabilities(self, column: pl.Series) -> npt.NDArray[np.float64]:
+        """The probability that each text has label 1."""
+        return sigmoid(self.scale * self.scores(column) + self.shift)
+
+    def save(self, path: Path) -> None:
+        """Write the model; the same model gives the same bytes.
+
+        Raises:
+            UsageError: the file cannot be written.
+        """
+        settings = {
+            "format": _FORMAT,
+            "bias": self.bias,
+            "longest": self.longest,
+            "scale": self.scale,
+            "shift": self.shift,
+            "about": self.about,
+        }
+        text = json.dumps(settings, ensure_ascii=False, sort_keys=True).encode()
+        try:
+            with path.open("wb") as file:
+                np.savez_compressed(file, weights=self.weights, settings=np.frombuffer(text, np.uint8))
+        except OSError as error:
+            raise UsageError(f"{path}: cannot write the model: {error.strerror}") from error
+
+
+def load_model(path: str) -> Model:
+    """Read a model file.
+
+    Raises:
+        UsageError: it is not there, or not a model of this format.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            weights = file["weights"]
+            settings = json.loads(file["settings"].tobytes())
+    except OSError as error:
+        raise UsageError(f"filter.model: cannot read {path}: {error.strerror or error}") from error
+    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise UsageError(f"filter.model: {path} is no model of `cmtp filter train`: {error}") from error
+    if settings.pop("format", None) != _FORMAT:
+        raise UsageError(f"filter.model: {path} has another format than {_FORMAT}; train it again")
+    return Model(weights, **settings)
+
+
+def sigmoid(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """1 / (1 + e^-x), without overflow."""
+    return np.asarray(0.5 * (1 + np.tanh(values / 2)))
+
+
+def grams(column: pl.Series, bits: int = BITS, longest: int = LONGEST) -> tuple[Ints, npt.NDArray[np.int32]]:
+    """The different hashed n-grams of each text as row offsets, shape [rows + 1], and indices: a CSR matrix of ones."""
+    offsets, data = buffers(column)
+    starts = np.zeros(len(column) + 1, np.int64)
+    indices = np.zeros(longest * (int(offsets[-1]) - int(offsets[0])) + 1, np.int32)
+    _collect(offsets, data, 1 << bits, longest, MOST_CHARS, starts, indices)
+    return starts, indices[: starts[-1]]
+
+
+@numba.njit(cache=True, nogil=True)
+def _codes(data: npt.NDArray[np.uint8], begin: int, end: int, out: npt.NDArray[np.uint32]) -> int:
+    """Decode valid UTF-8 into code points, ASCII in lower case; their number, at most as many as `out` holds."""
+    at, n = begin, 0
+    while at < end and n < len(out):
+        first = int(data[at])
+        if first < 0x80:
+            out[n] = first + 32 if 65 <= first <= 90 else first
+            at += 1
+        elif first < 0xE0:
+            out[n] = (first & 0x1F) << 6 | int(data[at + 1]) & 0x3F
+            at += 2
+        elif first < 0xF0:
+            out[n] = (first & 0x0F) << 12 | (int(data[at + 1]) & 0x3F) << 6 | int(data[at + 2]) & 0x3F
+            at += 3
+        else:
+            tail = (int(data[at + 1]) & 0x3F) << 12 | (int(data[at + 2]) & 0x3F) << 6 | int(data[at + 3]) & 0x3F
+            out[n] = (first & 0x07) << 18 | tail
+            at += 4
+        n += 1
+    return n
+
+
+@numba.njit(cache=True, nogil=True)
+def _different(codes: npt.NDArray[np.uint32], n: int, longest: int, mask: np.uint64, seen: npt.NDArray[np.int64],
+               stamp: int, out: npt.NDArray[np.int32]) -> int:  # fmt: skip
+    """Write the different hashed n-grams of a text; their number. `seen` remembers the stamp of the last row."""
+    count = 0
+    for at in range(n):
+        key = np.uint64(0xCBF29CE484222325)
+        for size in range(min(longest, n - at)):
+            key = (key ^ np.uint64(codes[at + size])) * np.uint64(0x9E3779B97F4A7C15)
+            key ^= key >> np.uint64(29)
+            slot = np.int64((key >> np.uint64(7)) & mask)
+            if seen[slot] != stamp:
+                seen[slot] = stamp
+                out[count] = slot
+                count += 1
+    return count
+
+
+@numba.njit(cache=True, nogil=True)
+def _collect(offsets: Ints, data: npt.NDArray[np.uint8], size: int, longest: int, most: int, starts: Ints,
+             indices: npt.NDArray[np.int32]) -> None:  # fmt: skip
+    seen, codes = np.full(size, -1, np.int64), np.zeros(most, np.uint32)
+    for row in range(len(offsets) - 1):
+        n = _codes(data, offsets[row], offsets[row + 1], codes)
+        found = _different(codes, n, longest, np.uint64(size - 1), seen, row, indices[starts[row] :])
+        indices[starts[row] : starts[row] + found].sort()
+        starts[row + 1] = starts[row] + found
+
+
+@numba.njit(cache=True, nogil=True)
+def _score(offsets: Ints, data: npt.NDArray[np.uint8], weights: npt.NDArray[np.float32], longest: int, most: int,
+           out: npt.NDArray[np.float64]) -> None:  # fmt: skip
+    seen, codes = np.full(len(weights), -1, np.int64), np.zeros(most, np.uint32)
+    slots = np.zeros(longest * most, np.int32)
+    for row in range(len(offsets) - 1):
+        n = _codes(data, offsets[row], offsets[row + 1], codes)
+        found = _different(codes, n, longest, np.uint64(len(weights) - 1), seen, row, slots)
+        total = 0.0
+        for i in range(found):
+            total += weights[slots[i]]
+        out[row] = total / np.sqrt(max(found, 1))

@@ -1,0 +1,77 @@
+"""The counting kernel and folding against plain Python."""
+
+from __future__ import annotations
+
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cmtp.filters import chars
+from cmtp.filters.fold import fold, fold_text
+from cmtp.filters.measure import COLUMNS, NGRAM, measure
+
+
+def counts(text: str) -> dict[str, int]:
+    return measure(pl.Series([text]), "").row(0, named=True)
+
+
+def test_a_mixed_text_by_hand():
+    seen = counts("你好，the 3只猫！\n`code <b>` <br/>はい 한국 Москва")
+    expected = {"han": 4, "kana": 2, "hangul": 2, "letters": 6, "digits": 1, "words": 2, "function_words": 1, "ends": 1}
+    assert {name: seen[name] for name in expected} == expected
+    assert (seen["lines"], seen["tag_chars"], seen["code_chars"]) == (2, 5, 10)
+
+
+def test_repetition_by_hand():
+    line = "春眠不觉晓处处闻啼鸟"
+    seen = counts(f"{line}\n{line}")
+    assert (seen["dup_line_chars"], seen["prose"]) == (len(line), 2 * len(line))
+    assert counts("一二三四五六七八九十甲乙" * 3)["dup_ngram_chars"] == 2 * NGRAM
+    assert counts("哈哈哈哈哈")["longest_run"] == 5
+    assert counts("北京南京东京北京")["bigram_chars"] == 4
+
+
+def test_code_fences_toggle_and_cut_blocks_start_inside():
+    assert counts("说明\n```\nx = 1\n```\n完毕")["prose"] == 4
+    assert counts("x = 1\ny = 2\n```\n上面是代码")["prose"] == 5
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.text(max_size=40), min_size=1, max_size=5))
+def test_classes_add_up_for_any_text(texts):
+    frame = measure(pl.Series(texts), "")
+    assert frame.columns == list(COLUMNS)
+    for text, row in zip(texts, frame.iter_rows(named=True), strict=True):
+        assert row["chars"] == len(text)
+        if "`" not in text:
+            basic = [c for c in text if ord(c) < 0x10000]
+            kinds = [int(chars.table()[ord(c)]) & chars.CLASS for c in basic]
+            if len(basic) == len(text):
+                assert row["han"] == kinds.count(chars.HAN)
+                assert row["digits"] == kinds.count(chars.DIGIT)
+                blank = kinds.count(chars.SPACE) + kinds.count(chars.NEWLINE) + kinds.count(chars.INVISIBLE)
+                assert row["prose"] == len(text) - blank
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.text(
+            alphabet=st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from("赌博加+ .v_，")), max_size=40
+        )
+    )
+)
+def test_the_kernel_folds_as_plain_python_does(texts):
+    folded = fold(pl.Series("t", texts, pl.String))[0].to_list()
+    assert folded == [fold_text(text)[0] for text in texts]
+    for text in texts:
+        out, places = fold_text(text)
+        assert len(out) == len(places)
+        assert places == sorted(places)
+        assert fold_text(out)[0] == out
+
+
+def test_slices_and_chunks_are_read_where_they_begin():
+    column = pl.concat([pl.Series(["一", "二二"]), pl.Series(["三三三", ""])], rechunk=False)
+    assert measure(column[1:], "")["han"].to_list() == [2, 3, 0]
+    assert fold(column[1:])[0].to_list() == ["二二", "三三三", ""]

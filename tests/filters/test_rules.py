@@ -1,0 +1,198 @@
+"""Golden cases: every junk rule on both sides of its threshold, in simplified and traditional script."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from opencc import OpenCC
+
+from cmtp.errors import UsageError
+from cmtp.filters.book import open_book
+from cmtp.filters.rules import RULES
+from cmtp.recipe import FilterSettings
+from tests.filters.helpers import fired, judged, reason
+
+PROSE = "杭州西湖位于浙江省杭州市西部，湖面开阔，三面环山，春天的苏堤两岸桃红柳绿，游人很多，是著名的风景名胜。"
+TRADITIONAL = "臺北一〇一大樓位於信義區，是臺灣的地標，登上觀景臺可以俯瞰整個盆地，天氣好的時候能看到遠處的海。"
+ENGLISH = (
+    "The quick brown fox jumps over the lazy dog, and it was the best of the times that we have ever seen in our lives."
+)
+JAPANESE = "これはとてもおもしろい本ですから、ぜひ読んでみてください。"
+KOREAN = "이것은 한국어로 쓰인 문장입니다. 오늘 날씨가 매우 좋습니다."
+RUSSIAN = "Это предложение написано на русском языке и ничего не говорит."
+
+# rule, a passage that breaks it, one that does not
+PASSAGES = [
+    ("mojibake.replaced", "西湖\ufffd\ufffd\ufffd\ufffd杭州\ufffd\ufffd\ufffd市西\ufffd部", PROSE + "\ufffd"),
+    ("mojibake.latin1", PROSE.encode().decode("latin-1"), "Les élèves préfèrent le café à Genève：" + PROSE),
+    ("mojibake.gbk", PROSE.encode().decode("gbk", errors="ignore"), "浠水縣的鍾離先生與涓涓細流，銀杏樹下鏗鏘有聲。"),
+    ("mojibake.phrase", "锟斤拷锟斤拷锟斤拷锟斤拷西湖烫烫烫烫", "乱码“锟斤拷”是这样来的：" + PROSE * 2),
+    ("language.foreign", ENGLISH, f"{PROSE}The quick brown fox，即“敏捷的棕色狐狸”，是一句英文。"),
+    ("language.kana", JAPANESE, "日语的“おはよう”意思是早上好，常用于" + PROSE),
+    ("language.hangul", KOREAN, "韩语的“안녕하세요”意思是你好，" + PROSE),
+    ("language.script", RUSSIAN, "俄语的“Спасибо”意思是谢谢，" + PROSE),
+    ("template", "尊敬的{{name}}，您的订单{{order}}已发货。", "在模板里写 `{{ name }}`，渲染时换成变量的值。" + PROSE),
+    ("empty_answer", "谢谢！谢谢分享~", "谢谢这个词在上海话里说成谢谢侬。"),
+    ("empty_answer", "詳見附件。", "附件中列出了各縣市的人口數字。"),
+    ("navigation", "首页 上一篇 下一篇 联系我们 版权所有 ICP备12345678号", PROSE + "上一篇 下一篇"),
+    ("markup.tags", '<div class="a"><a href="/b">西湖</a><br/>&nbsp;<img src="c.png"></div>', PROSE + "<br/><b>注</b>"),
+    ("markup.debris", "$(function(){document.write('a');var _hmt=[];window.location='/';margin:0;padding:0})", PROSE),
+    ("keyword_stuffing", "北京装修,北京装修公司,北京家装,北京装修报价,北京别墅装修,北京旧房装修,北京装修网,北京装修队",
+     PROSE),
+    ("spun_text", "杭州的西湖历史怎么样？想知道杭州的西湖历史，先问杭州的西湖历史好不好，再看杭州的西湖历史排行。",
+     PROSE + "杭州的西湖历史很长，说到杭州的西湖历史，书很多。"),
+    ("repetition.lines", "今天是个好日子\n" * 8, "今天是个好日子\n明天也是好日子\n" + PROSE + "\n今天是个好日子"),
+    ("repetition.ngrams", "我们的产品质量最好价格最低。" * 8, PROSE + "我们的产品质量最好价格最低。" * 2),
+    ("repetition.pair", "哈哈" * 20, PROSE + "哈哈"),
+    ("repetition.run", "好" * 30, "好" * 8 + "，" + PROSE),
+    ("symbols", "★☆★☆◆◇※→←↑↓【】《》~~~~西湖", "《西湖》（一）：【景】“苏堤”……" + PROSE),
+    ("digits", "1024 2048 4096 8192 16384 32768 65536 元", "3.14159265358979323846是圆周率的前二十位，" + PROSE),
+    ("too_short.passage", "西湖。", "白日依山盡。"),
+    ("too_long.passage", "西湖的水很清。" * 3000, PROSE),
+]  # fmt: skip
+
+QUERIES = [
+    ("boilerplate_title", "首页", "首页推荐算法"),
+    ("boilerplate_title", "404 Not Found！", "什么是404错误"),
+    ("boilerplate_title", "無標題", "李商隱的無題詩"),
+    ("symbols.query", "★☆★☆◆◇※→←↑↓", "[1] + [2] - [3] === 9 的原因"),
+    ("digits.query", "20150118.001", "2015年1月18日"),
+    ("too_short.query", "……", "簫"),
+    ("too_long.query", "西湖" * 160, "西湖" * 100),
+]
+
+
+SCRIPTS = {"as written": str, "traditional": OpenCC("s2t").convert, "simplified": OpenCC("t2s").convert}
+CASES = [("杭州的西湖历史", *case) for case in PASSAGES] + [(None, *case) for case in QUERIES]
+
+
+def pairs(query: str | None, text: str, script: str) -> tuple[str, str]:
+    """Query and passage of a case in a script; the text is the query where none is given."""
+    convert = SCRIPTS[script]
+    return (convert(query), convert(text)) if query else (convert(text), convert(PROSE))
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize(("query", "rule", "bad", "good"), [case for case in CASES if case[1] != "mojibake.gbk"])
+def test_every_rule_on_both_sides_in_both_scripts(query, rule, bad, good, script):
+    assert rule in fired(*pairs(query, bad, script), malicious=False)
+    assert fired(*pairs(query, good, script), malicious=False) == []
+
+
+@pytest.mark.parametrize("text", [PROSE, TRADITIONAL])
+@pytest.mark.parametrize("wrong", ["gbk", "latin-1"])
+def test_text_of_both_scripts_in_a_wrong_encoding(text, wrong):
+    assert f"mojibake.{wrong.replace('-', '')}" in fired("杭州的西湖", text.encode().decode(wrong, errors="ignore"))
+
+
+def test_mojibake_of_gbk_and_characters_that_look_like_it():
+    assert fired("鍾離", "浠水縣的鍾離先生與涓涓細流，銀杏樹下鏗鏘有聲。") == []
+
+
+@pytest.mark.parametrize(("query", "rule", "bad", "good"), CASES)
+def test_every_rule_turns_at_its_threshold(query, rule, bad, good):
+    pair = pairs(query, bad, "as written")
+    value = next(
+        i["value"] for i in json.loads(judged(pair, malicious=False).evidence[0])["rules"] if i["rule"] == rule
+    )
+    step = -0.001 if rule.startswith(("too_short", "language.none")) else 0.001
+    assert rule not in fired(*pair, thresholds={rule: value + step}, malicious=False)
+    assert rule in fired(*pair, thresholds={rule: value - step}, malicious=False)
+
+
+def test_every_rule_has_a_golden_case():
+    here = {rule for rule, *_ in [*PASSAGES, *QUERIES]}
+    elsewhere = {"language.none", "too_short.advice"}
+    assert {rule.name for rule in RULES} == here | elsewhere
+
+
+@pytest.mark.parametrize(
+    "text", [PROSE, TRADITIONAL, "白日依山盡，黃河入海流。\n欲窮千里目，更上一層樓。", "学而时习之，不亦说乎？"]
+)
+def test_chinese_of_every_kind_is_kept(text):
+    assert fired("詩文", text) == []
+
+
+def test_technical_text_with_code_is_chinese():
+    code = "安装后运行：\n```\nfor the of and to that you we are in range(10):\n    print('the')\n```\n"
+    assert fired("如何安装", code + "sudo apt-get install nginx") == []
+    assert fired("在 Ubuntu 上安装 gThumb", "sudo apt-get install gthumb", "subtitle_passage") == []
+
+
+def test_a_pair_without_any_chinese_is_another_language():
+    assert fired("Nginx", "sudo apt-get install nginx") == ["language.none"]
+    assert reason("Nginx", "sudo apt-get install nginx", language="any") is None
+    assert reason("A fox", ENGLISH, language="any") is None
+
+
+def test_short_answers_are_fine_and_short_advice_is_not():
+    assert reason("元朝哪位皇帝恢复科举？", "元仁宗", "question_answer") is None
+    assert reason("百濟在660年被哪國滅？", "唐", "question_answer") is None
+    assert fired("领导让我背锅怎么办？", "认了吧", "question_answer") == ["too_short.advice"]
+    assert reason("领导让我背锅怎么办？", "把事情经过写清楚，发邮件确认。", "question_answer") is None
+
+
+def test_the_relation_sets_the_limit():
+    assert fired("西湖", "杭州市西部的湖泊。", "title_abstract") == ["too_short.passage"]
+    assert fired("西湖", "杭州市西部的湖泊。", "title_body") == []
+    assert fired("前五个二的幂", "2, 4, 8, 16, 32, 64, 128, 256, 512, 1024", "question_answer") == []
+    assert fired("首页", PROSE, "question_passage") == ["too_short.query"]
+
+
+def test_code_and_markup_that_was_asked_for_is_an_answer():
+    table = "<table>" + "<tr><th>第一栏</th><th>第二栏</th><th>第三栏</th></tr>" * 9 + "</table>"
+    assert fired("生成一个三栏九行的 HTML 表格", table, "question_answer") == []
+    assert fired("生成一个三栏九行的表格", table, "question_answer") != []
+    code = "def area(r):\n    # the area of a circle that has the radius r\n    return 3.14 * r ** 2  # it is (r * r)"
+    assert fired("编写一个 Python 函数来计算圆的面积", code, "question_answer") == []
+    assert fired("编写一个 Python 函数来计算圆的面积", ENGLISH, "question_answer") == ["language.foreign"]
+
+
+def test_a_proverb_ends_and_a_heading_does_not():
+    assert fired("桂管童謠", "揚一益二。") == []
+    assert fired("第三章", "一般规定") == ["too_short.passage"]
+
+
+def test_evidence_names_value_limit_and_strings():
+    verdicts = judged(("杭州", "首页 上一篇 下一篇 版权所有 谢谢"), ("首页", "谢谢"))
+    first, second = (json.loads(verdicts.evidence[row])["rules"] for row in (0, 1))
+    assert first[0]["rule"] == "navigation"
+    assert first[0]["value"] > first[0]["limit"] == 0.2
+    assert {"首页", "上一篇", "下一篇", "版权所有"} == set(first[0]["found"])
+    assert [item["rule"] for item in second] == ["boilerplate_title", "empty_answer", "too_short.passage"]
+    assert verdicts.reason[1] == "boilerplate_title"
+
+
+def test_thresholds_by_rule_relation_and_source():
+    text = "西湖很美"
+    assert reason("湖", text) == "too_short"
+    assert reason("湖", text, thresholds={"too_short.passage": 3}) is None
+    assert reason("湖", text, thresholds={"too_short.passage@title_body": 3}) is None
+    assert reason("湖", text, thresholds={"too_short.passage@question_answer": 3}) == "too_short"
+    assert (
+        reason("湖", text, thresholds={"too_short.passage@title_body": 3, "too_short.passage@forum": 9}) == "too_short"
+    )
+    assert reason("湖", "谢谢", thresholds={"empty_answer": 1, "too_short.passage": 1}) is None
+
+
+def test_rules_are_switched_off_singly_and_by_reason():
+    repeated = "我们的产品质量最好价格最低。" * 8
+    assert fired("湖", repeated) == ["repetition.ngrams"]
+    assert fired("湖", repeated, disable=["repetition.ngrams"]) == []
+    assert fired("湖", repeated, disable=["repetition"]) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"disable": ["too_shrot"]}, "no rule 'too_shrot'"),
+        ({"thresholds": {"nonsense": 1}}, "no rule 'nonsense'"),
+        ({"thresholds": {"repetition": 1}}, "name one: repetition.lines"),
+        ({"thresholds": {"private_data": 1}}, "no rule 'private_data'"),
+        ({"lexicons": {"politics": {"词": 1}}}, "no list 'politics'"),
+    ],
+)
+def test_unknown_names_are_refused(settings, said):
+    with pytest.raises(UsageError, match=said):
+        open_book(FilterSettings(**settings).model_dump())

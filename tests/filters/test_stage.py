@@ -1,0 +1,99 @@
+"""The stage over small partitions: rows add up, evidence is JSON, the same bytes every time."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+import pytest
+
+from cmtp.engine.store import Store
+from cmtp.engine.task import StageJob
+from cmtp.errors import UsageError
+from cmtp.filters.stage import FilterStage
+from cmtp.recipe import Recipe
+from cmtp.schema import PAIR, REJECTS
+
+ROWS = [
+    ("杭州西湖", "杭州西湖位于浙江省杭州市西部，三面环山，春天的苏堤桃红柳绿。"),
+    ("首页", "杭州西湖位于浙江省杭州市西部，三面环山。"),
+    ("失物招领", "捡到钱包请打13800138000，谢谢你。"),
+    ("娱乐", "真人荷官在线发牌，注册送彩金，加V❤ abc12345，电话13800138000"),
+    ("What is a fox", "It is the quick brown fox that we have seen."),
+]
+
+
+def table(rows: list[tuple[str, str]], start: int = 0) -> pa.Table:
+    n = len(rows)
+    columns = {
+        "pair_id": [f"{start + i:032x}" for i in range(n)],
+        "query": [query for query, _ in rows],
+        "passage": [passage for _, passage in rows],
+        "relation": ["title_body"] * n,
+        "source": ["web"] * n,
+        "doc_id": [f"{i:032x}" for i in range(n)],
+        "origin": [f"web/a.jsonl#{i + 1}" for i in range(n)],
+        "position": [0] * n,
+        "similarity": [None] * n,
+    }
+    return pa.table(columns).cast(PAIR)
+
+
+def job(root, settings: dict, parts: list[pa.Table]) -> StageJob:
+    store = Store(str(root))
+    paths = [f"dedup/kept/part-{i:05d}.parquet" for i in range(len(parts))]
+    for path, part in zip(paths, parts, strict=True):
+        store.write_table(path, part)
+    recipe = Recipe.model_validate({"filter": settings})
+    return StageJob(store, "filter", paths, recipe.stage_settings("filter"))
+
+
+def run(job: StageJob) -> list:
+    return [task.function()(task, job.store) for step in FilterStage().steps(job) for task in step]
+
+
+def test_rows_are_kept_masked_or_rejected_with_evidence(tmp_path):
+    work = job(tmp_path, {}, [table(ROWS), table(ROWS[:1], 10)])
+    first, second = run(work)
+    kept, rejects = work.store.read_table(work.kept(0)), work.store.read_table(work.rejects(0))
+    assert kept.schema.equals(PAIR)
+    assert rejects.schema.equals(REJECTS)
+    assert kept["query"].to_pylist() == ["杭州西湖", "失物招领"]
+    assert kept["passage"].to_pylist() == [ROWS[0][1], "捡到钱包请打[手机号]，谢谢你。"]
+    assert rejects["reason"].to_pylist() == ["boilerplate_title", "malicious_gambling", "language"]
+    assert rejects["passage"].to_pylist() == [ROWS[i][1] for i in (1, 3, 4)]
+    for reason, evidence, score in zip(
+        *(rejects[name].to_pylist() for name in ("reason", "evidence", "score")), strict=True
+    ):
+        rules = json.loads(evidence)["rules"]
+        assert rules[0]["reason"] == reason
+        assert rules[0]["value"] == pytest.approx(score, abs=1e-3)
+        assert all(item.keys() >= {"rule", "reason", "side", "value", "limit"} for item in rules)
+    assert first.ledger.imbalance() == []
+    assert (first.rows, first.ledger.rows_in, first.ledger.rows_kept) == (5, 5, 2)
+    assert first.facts == {"private": {"mobile": 1}}
+    assert second.ledger.reasons() == {}
+    assert work.store.read_table(work.rejects(1)).num_rows == 0
+
+
+def test_an_empty_partition(tmp_path):
+    work = job(tmp_path, {}, [table([])])
+    (result,) = run(work)
+    assert (result.rows, result.ledger.rows_in) == (0, 0)
+    assert work.store.read_table(work.kept(0)).schema.equals(PAIR)
+    assert work.store.read_table(work.rejects(0)).schema.equals(REJECTS)
+
+
+def test_the_same_bytes_every_time(tmp_path):
+    works = [job(tmp_path / name, {"private": "drop"}, [table(ROWS)]) for name in "ab"]
+    for work in works:
+        run(work)
+    for path in (works[0].kept(0), works[0].rejects(0)):
+        assert (tmp_path / "a" / path).read_bytes() == (tmp_path / "b" / path).read_bytes()
+    assert "private_data" in works[0].store.read_table(works[0].rejects(0))["reason"].to_pylist()
+
+
+def test_settings_are_checked_before_any_task(tmp_path):
+    work = job(tmp_path, {"thresholds": {"spam": 1}}, [table(ROWS)])
+    with pytest.raises(UsageError, match="no rule 'spam'"):
+        next(FilterStage().steps(work))
