@@ -1,0 +1,59 @@
+"""Mines hard negatives anew for a build that is there, with another encoder or other settings.
+
+Reads the pairs table alone, so it works without the raw files and without the build's stage outputs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cmtp.build import Options, check_encoders, lock, open_executor
+from cmtp.engine.plan import WORK, run_stage
+from cmtp.engine.progress import BuildProgress
+from cmtp.engine.store import Store
+from cmtp.mining.stage import MineStage
+from cmtp.recipe import Recipe
+from cmtp.shards.manifest import mined_manifest
+from cmtp.shards.publish import replace_table, resume_replacement
+from cmtp.shards.stage import ShardStage, TableInput
+from cmtp.shards.verify import read_manifest
+from cmtp.similarity.encode import EncodeStage, encode_settings
+
+
+def remine(shards: str, recipe: Recipe, options: Options, progress: BuildProgress) -> dict[str, Any]:
+    """Replace the finetune table.
+
+    Args:
+        shards: output folder of a build.
+        recipe: its ``mine`` settings and encoder are used, and written to the manifest.
+        options: workers and memory.
+        progress: told of every task.
+
+    Returns:
+        The new manifest.
+
+    Raises:
+        UsageError: no build there, or unusable settings.
+        CmtpError: a task failed.
+    """
+    check_encoders(recipe)
+    store = Store(shards)
+    with lock(store), open_executor(options.usable_workers()) as executor:
+        resume_replacement(store)
+        manifest = read_manifest(store)
+        parts = [f"pairs/{file['file']}" for file in manifest["tables"]["pairs"]["files"]]
+        reads = manifest["tables"]["pairs"]
+        settings = encode_settings(recipe.mine.encoder or recipe.similarity.encoder)
+        encoded = run_stage(EncodeStage(), store, parts, settings, reads, executor, progress)
+        progress.stage_done("encode", "vectors written")
+        settings = recipe.stage_settings("mine") | {"encoded": encoded.folder}
+        mined = run_stage(MineStage(), store, parts, settings, encoded.fingerprint, executor, progress)
+        progress.stage_done("mine", f"{mined.ledger.rows_in:,} pairs searched")
+        tables = ShardStage([TableInput("finetune", [*store.list(f"{mined.folder}/finetune")])])
+        settings = recipe.stage_settings("shard")
+        done = run_stage(tables, store, [], settings, mined.fingerprint, executor, progress)
+        manifest = mined_manifest(manifest, recipe, encoded, mined, done)
+        replace_table(store, done.folder, "finetune", manifest)
+        store.remove(f"{WORK}/{done.folder.rsplit('/', 1)[1]}")
+        progress.stage_done("shard", f"{manifest['tables']['finetune']['rows']:,} finetune rows written")
+    return manifest

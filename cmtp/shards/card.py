@@ -1,0 +1,94 @@
+"""README.md of the output folder: a dataset card that the Hugging Face hub and `datasets` understand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+
+def make_card(manifest: dict[str, Any]) -> str:
+    """Front matter with one configuration per table, then what is in it and how it was made."""
+    tables = manifest["tables"]
+    configs = [
+        {"config_name": name.replace("/", "_"), "data_files": f"{name}/*.parquet"}
+        for name in tables
+        if tables[name]["rows"]
+    ]
+    total = tables["pairs"]["rows"]
+    front = {
+        "language": ["zh"],
+        "task_categories": ["sentence-similarity", "feature-extraction"],
+        "tags": ["text-embeddings", "retrieval", "contrastive-learning"],
+        "size_categories": [_size_category(total)],
+        "configs": configs,
+    }
+    lines = [
+        "---",
+        yaml.safe_dump(front, allow_unicode=True, sort_keys=False).rstrip(),
+        "---",
+        "",
+        "# Text pairs for Chinese embedding models",
+        "",
+        f"Built with cmtp {manifest['cmtp']} from {len(manifest['inputs'])} sources. "
+        "The exact input, settings and counts are in `manifest.json`; every row left out is in `rejects/` with its "
+        "reason.",
+        "",
+        "## Tables",
+        "",
+        "| table | rows | files |",
+        "|---|---:|---:|",
+        *(f"| {name} | {table['rows']:,} | {len(table['files'])} |" for name, table in sorted(tables.items())),
+        "",
+        "## Funnel",
+        "",
+        "| stage | rows in | kept | rejected, by reason |",
+        "|---|---:|---:|---|",
+        *(_funnel_row(stage) for stage in manifest["stages"]),
+        "",
+        "## Sources",
+        "",
+        "The texts keep the licences of their sources.",
+        "",
+        "| source | relation | extracted | kept |",
+        "|---|---|---:|---:|",
+        *_source_rows(manifest["stages"]),
+        "",
+        "## Reading it",
+        "",
+        "```python",
+        "import polars as pl",
+        'pl.scan_parquet("pairs/*.parquet").group_by("source", "relation").len().collect()',
+        "```",
+        "",
+        "## Settings",
+        "",
+        "```yaml",
+        yaml.safe_dump(manifest["recipe"], allow_unicode=True, sort_keys=False).rstrip(),
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _funnel_row(stage: dict[str, Any]) -> str:
+    rejected = sorted(stage["rejected"].items(), key=lambda item: (-item[1], item[0]))
+    reasons = ", ".join(f"{reason} {n:,}" for reason, n in rejected) or "–"
+    return f"| {stage['stage']} | {stage['in']:,} | {stage['kept']:,} | {reasons} |"
+
+
+def _source_rows(stages: list[dict[str, Any]]) -> list[str]:
+    first = {(row["source"], row["relation"]): row["kept"] for row in stages[0]["ledger"]}
+    last = {(row["source"], row["relation"]): row["kept"] for row in stages[-1]["ledger"]}
+    return [f"| {s} | {r} | {n:,} | {last.get((s, r), 0):,} |" for (s, r), n in sorted(first.items()) if n]
+
+
+def _size_category(rows: int) -> str:
+    """The hub's names for sizes."""
+    for limit, name in ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M")):
+        if rows < limit:
+            return name
+    for limit, name in ((10**7, "1M<n<10M"), (10**8, "10M<n<100M"), (10**9, "100M<n<1B")):
+        if rows < limit:
+            return name
+    return "n>1B"

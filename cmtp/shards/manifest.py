@@ -1,0 +1,124 @@
+"""manifest.json: what went in, what was done, what came out. No times and no host: a rerun gives the same bytes."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+import xxhash
+
+from cmtp.engine.executor import Receipt
+from cmtp.engine.plan import StageRun
+from cmtp.recipe import Recipe
+
+FORMAT = 1
+"""Version of the output folder's layout."""
+
+TABLES = ("pairs", "finetune", "pretrain")
+"""Tables beside the rejects."""
+
+
+def make_manifest(
+    recipe: Recipe, sources: dict[str, str], stages: list[StageRun], encoded: list[StageRun], shard: StageRun
+) -> dict[str, Any]:
+    """Put the manifest together.
+
+    Args:
+        recipe: the resolved recipe.
+        sources: path of every input file, relative to its root, with its source's name.
+        stages: the stages that decide, in order.
+        encoded: the encode stages: similarity's, and mining's if it is another.
+        shard: the shard stage.
+    """
+    return {
+        "format": FORMAT,
+        "cmtp": version("cmtp"),
+        "recipe": recipe.model_dump(mode="json"),
+        "encoders": [merge_facts(run.receipts) for run in encoded],
+        "inputs": _inputs(sources, stages[0].receipts),
+        "stages": [
+            {
+                "stage": stage.name,
+                "in": stage.ledger.rows_in,
+                "kept": stage.ledger.rows_kept,
+                "rejected": dict(sorted(stage.ledger.reasons().items())),
+                "ledger": stage.ledger.to_rows(),
+                "facts": merge_facts(stage.receipts),
+            }
+            for stage in stages
+        ],
+        "tables": _tables(shard.receipts),
+    }
+
+
+def mined_manifest(
+    manifest: dict[str, Any], recipe: Recipe, encoded: StageRun, mined: StageRun, shard: StageRun
+) -> dict[str, Any]:
+    """A manifest whose finetune table was made anew; what the build did before mining stays as it was."""
+    resolved = recipe.model_dump(mode="json")
+    search = resolved["mine"] | {"encoder": resolved["mine"]["encoder"] or resolved["similarity"]["encoder"]}
+    stages = [
+        stage | ({"facts": merge_facts(mined.receipts)} if stage["stage"] == "mine" else {})
+        for stage in manifest["stages"]
+    ]
+    return manifest | {
+        "recipe": manifest["recipe"] | {"mine": search},
+        "encoders": [*manifest["encoders"][:1], merge_facts(encoded.receipts)],
+        "stages": stages,
+        "tables": manifest["tables"] | _tables(shard.receipts),
+    }
+
+
+def _inputs(sources: dict[str, str], receipts: list[Receipt]) -> list[dict[str, Any]]:
+    """Files, bytes and a digest per source; a file that was read in parts counts once."""
+    parts: dict[str, list[tuple[int, str]]] = {}
+    for receipt in receipts:
+        for file in receipt.facts.get("files", []):
+            parts.setdefault(file["path"], []).append((file["bytes"], file["xxh128"]))
+    rows: dict[str, dict[str, Any]] = {}
+    digests: dict[str, xxhash.xxh3_128] = {}
+    for path in sorted(sources):
+        source = sources[path]
+        row = rows.setdefault(source, {"source": source, "files": 0, "bytes": 0})
+        digest = digests.setdefault(source, xxhash.xxh3_128())
+        row["files"] += 1
+        for size, part in parts.get(path, []):
+            row["bytes"] += size
+            digest.update(f"{path}\0{size}\0{part}\n".encode())
+    return [rows[source] | {"xxh128": digests[source].hexdigest()} for source in sorted(rows)]
+
+
+def merge_facts(receipts: list[Receipt]) -> dict[str, Any]:
+    """Add up the facts of a stage's tasks: numbers sum, groups of numbers sum by name, texts must agree.
+
+    Lists (the files of extract) are left to whoever asked for them.
+    """
+    total: dict[str, Any] = {}
+    for receipt in receipts:
+        _add(total, receipt.facts)
+    return total
+
+
+def _add(total: dict[str, Any], more: dict[str, Any]) -> None:
+    for name, value in sorted(more.items()):
+        if isinstance(value, dict):
+            _add(total.setdefault(name, {}), value)
+        elif isinstance(value, str):
+            if total.setdefault(name, value) != value:
+                raise ValueError(f"tasks of one stage disagree on {name}: {total[name]} and {value}")
+        elif not isinstance(value, list):
+            total[name] = total.get(name, 0) + value
+
+
+def _tables(receipts: list[Receipt]) -> dict[str, Any]:
+    tables: dict[str, Any] = {}
+    for receipt in receipts:
+        facts = dict(receipt.facts)
+        if "table" not in facts:
+            continue
+        table = tables.setdefault(facts.pop("table"), {"rows": 0, "files": []})
+        table["rows"] += facts["rows"]
+        if "too_short" in facts:
+            table["too_short"] = table.get("too_short", 0) + facts.pop("too_short")
+        table["files"].append(facts)
+    return tables

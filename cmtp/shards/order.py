@@ -1,0 +1,54 @@
+"""The order of rows in the final tables: a seeded hash of the id, so that any prefix is a fair sample."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+ID_CHARS = 32
+"""Hex digits of an id."""
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def order_keys(ids: pa.Array | pa.ChunkedArray, seed: int) -> np.ndarray:
+    """Hash ids to their place in the order.
+
+    Args:
+        ids: [n] ids of 32 hex digits; they are hashes already, so mixing in the seed is enough.
+        seed: the recipe's seed.
+
+    Returns:
+        [n] uint64, splitmix64 of the id's first 64 bits and the seed (Steele et al., OOPSLA 2014).
+
+    Raises:
+        ValueError: an id has another form.
+    """
+    if len(ids) == 0:
+        return np.empty(0, np.uint64)
+    if pc.any(pc.not_equal(pc.binary_length(ids), ID_CHARS)).as_py():
+        raise ValueError("an id is not 32 hex digits")
+    chunks = ids.chunks if isinstance(ids, pa.ChunkedArray) else [ids]
+    text = b"".join(_bytes(chunk) for chunk in chunks)
+    x = np.frombuffer(bytes.fromhex(text.decode("ascii")), ">u8")[::2].astype(np.uint64)
+    with np.errstate(over="ignore"):  # arithmetic modulo 2^64 is the point
+        x = x + np.uint64(seed % 2**64) * _GOLDEN + _GOLDEN
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def _bytes(chunk: pa.Array) -> bytes:
+    chunk = chunk.cast(pa.string())
+    start = chunk.offset
+    offsets = np.frombuffer(chunk.buffers()[1], np.int32)[start : start + len(chunk) + 1]
+    return bytes(memoryview(chunk.buffers()[2])[offsets[0] : offsets[-1]]) if len(chunk) else b""
+
+
+def range_of(keys: np.ndarray, ranges: int) -> np.ndarray:
+    """Which of `ranges` equal parts of the key space each key lies in: [n] int64, from 0."""
+    if ranges == 1:
+        return np.zeros(len(keys), np.int64)
+    width = -(-(2**64) // ranges)
+    return (keys // np.uint64(width)).astype(np.int64)

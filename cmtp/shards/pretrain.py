@@ -1,0 +1,45 @@
+"""Plain texts for pretraining, put together from the passages of a document that the filter kept.
+
+Made from filtered pairs and not from the raw documents, so that pretraining sees no duplicate, no junk and no private
+data either.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from cmtp.schema import PRETRAIN
+
+SOURCE_COLUMNS = ("doc_id", "position", "query", "passage", "relation", "source")
+"""Columns of PAIR that the texts are made from."""
+
+_QUERY_IS_TEXT = frozenset({"question_answer", "similar_question", "paraphrase", "premise_hypothesis", "topic_review"})
+"""Relations whose query is running text of its own, not a heading over the passage or a question made for it."""
+
+
+def assemble(rows: pa.Table, min_chars: int) -> tuple[pa.Table, int]:
+    """Join the passages of each document.
+
+    Args:
+        rows: SOURCE_COLUMNS; all rows of a document are in it.
+        min_chars: shorter texts are left out.
+
+    Returns:
+        Schema PRETRAIN, one row per document in the order of its first row; and how many texts were left out as too
+        short. Lines that the document had before are not repeated: a title's body may overlap with its sections.
+    """
+    rows = rows.sort_by([("doc_id", "ascending"), ("position", "ascending")])
+    columns = [rows[name].to_pylist() for name in SOURCE_COLUMNS]
+    texts: dict[str, tuple[str, dict[str, None]]] = {}
+    for doc_id, _, query, passage, relation, source in zip(*columns, strict=True):
+        _, lines = texts.setdefault(doc_id, (source, {}))
+        if relation in _QUERY_IS_TEXT:
+            lines.setdefault(query)
+        for line in passage.split("\n"):
+            if line.strip():
+                lines.setdefault(line)
+    joined = [(doc_id, "\n".join(lines), source) for doc_id, (source, lines) in texts.items()]
+    long = [row for row in joined if len(row[1]) >= min_chars]
+    arrays = [pa.array([row[i] for row in long], pa.string()) for i in range(3)]
+    table = pa.table(arrays, names=["doc_id", "text", "source"]).cast(PRETRAIN)
+    return table, len(joined) - len(long)

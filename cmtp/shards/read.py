@@ -1,0 +1,96 @@
+"""Looking into a build: a sample of rows, and the whole path of one pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from cmtp.engine.store import Store
+from cmtp.errors import UsageError
+from cmtp.shards.verify import read_manifest
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which rows to look at; None: any. A stage or a reason means rejects."""
+
+    relation: str | None = None
+    source: str | None = None
+    stage: str | None = None
+    reason: str | None = None
+    min_similarity: float | None = None
+    max_similarity: float | None = None
+
+
+def sample(shards: str, wanted: Wanted, n: int, seed: int) -> list[dict[str, Any]]:
+    """Up to n matching rows, drawn by a seeded hash of their ids.
+
+    Raises:
+        UsageError: no build there, or a name that occurs nowhere in it.
+    """
+    manifest = read_manifest(Store(shards))
+    tables = [name for name in manifest["tables"] if name.startswith("rejects/")]
+    if wanted.stage is not None:
+        if f"rejects/{wanted.stage}" not in tables:
+            known = ", ".join(name.split("/")[1] for name in tables)
+            raise UsageError(f"--stage {wanted.stage}: stages with rejects are {known}")
+        tables = [f"rejects/{wanted.stage}"]
+    elif wanted.reason is None:
+        tables = ["pairs"]
+    rows = pl.concat([_scan(shards, name) for name in tables])
+    score = pl.col("similarity" if tables == ["pairs"] else "score")
+    for column in ("relation", "source", "reason"):
+        value = getattr(wanted, column)
+        if value is not None:
+            rows = rows.filter(pl.col(column).cast(pl.String) == value)
+    if wanted.min_similarity is not None:
+        rows = rows.filter(score >= wanted.min_similarity)
+    if wanted.max_similarity is not None:
+        rows = rows.filter(score <= wanted.max_similarity)
+    # the ids alone are sorted; the texts are fetched for the n rows that are shown
+    ids = rows.select("pair_id", order=pl.col("pair_id").hash(seed)).bottom_k(n, by="order").collect()
+    return rows.filter(pl.col("pair_id").is_in(ids["pair_id"].to_list())).collect().to_dicts()
+
+
+def trace(shards: str, pair_id: str) -> dict[str, Any]:
+    """All that is known of a pair.
+
+    Returns:
+        ``row`` (the pair or reject), ``table``, ``stages`` (name and verdict of each, with settings), ``rival`` (the
+        row it lost to, or None), ``finetune`` (its finetune row, or None).
+
+    Raises:
+        UsageError: no build there, or no such pair in it.
+    """
+    manifest = read_manifest(Store(shards))
+    table, row = _find(shards, manifest, pair_id)
+    if row is None:
+        raise UsageError(f"{pair_id}: no such pair_id in pairs or rejects of {shards}")
+    stages = []
+    for stage in manifest["stages"]:
+        lost = row.get("stage") == stage["stage"]
+        stages.append({"stage": stage["stage"], "verdict": f"rejected: {row['reason']}" if lost else "kept"})
+        if lost:
+            break
+    rival = _find(shards, manifest, row["kept_id"])[1] if row.get("kept_id") else None
+    finetune = None
+    if "finetune" in manifest["tables"]:
+        found = _scan(shards, "finetune").filter(pl.col("pair_id") == pair_id).collect().to_dicts()
+        finetune = found[0] if found else None
+    return {"table": table, "row": row, "stages": stages, "rival": rival, "finetune": finetune}
+
+
+def _find(shards: str, manifest: dict[str, Any], pair_id: str) -> tuple[str, dict[str, Any] | None]:
+    for name in manifest["tables"]:
+        if name == "pairs" or name.startswith("rejects/"):
+            found = _scan(shards, name).filter(pl.col("pair_id") == pair_id).collect().to_dicts()
+            if found:
+                return name, found[0]
+    return "", None
+
+
+def _scan(shards: str, table: str) -> pl.LazyFrame:
+    rows = pl.scan_parquet(f"{shards.rstrip('/')}/{table}/*.parquet")
+    return rows.with_columns(pl.col(pl.Categorical).cast(pl.String))

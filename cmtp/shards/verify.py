@@ -1,0 +1,143 @@
+"""Checks an output folder from its bytes alone: checksums, schemas, ids, order, and the row ledger."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from cmtp.engine.ledger import KEPT, Ledger
+from cmtp.engine.store import Store
+from cmtp.errors import UsageError
+from cmtp.schema import FINETUNE, PAIRS, PRETRAIN, REJECTS
+
+MOST_SHOWN = 20
+"""Problems listed of one kind."""
+
+
+def read_manifest(store: Store) -> dict[str, Any]:
+    """The manifest of an output folder.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not store.exists("manifest.json"):
+        raise UsageError(
+            f"{store.root}: no manifest.json: not an output folder, or its build has not ended (run it again to end it)"
+        )
+    manifest: dict[str, Any] = store.read_json("manifest.json")
+    return manifest
+
+
+def verify(store: Store) -> list[str]:
+    """Check the invariants of the contract.
+
+    Returns:
+        One line per problem; empty when all is well.
+    """
+    manifest = read_manifest(store)
+    problems = _check_files(store, manifest)
+    if problems:
+        return problems  # what the rows say of broken files would only confuse
+    ids: dict[str, pl.Series] = {}
+    kept_ids: list[pl.Series] = []
+    counted: dict[str, Counter[tuple[str, str, str]]] = {}
+    for name, table in manifest["tables"].items():
+        if name in ("pretrain", "finetune"):
+            key = "doc_id" if name == "pretrain" else "pair_id"
+            ids[name] = _series(_read(store, name, table, [key])[key])
+            continue
+        wanted = ["pair_id", "source", "relation"] + (["reason", "kept_id"] if name != "pairs" else [])
+        rows = _read(store, name, table, wanted)
+        ids[name] = _series(rows["pair_id"])
+        ledger = Ledger()
+        if name == "pairs":
+            ledger.keep(rows)
+            counted[KEPT] = ledger.outcome
+        else:
+            ledger.reject(rows)
+            counted[name.split("/", 1)[1]] = ledger.outcome
+            kept_ids.append(_series(rows["kept_id"]).drop_nulls())
+    return [*_check_ids(ids, kept_ids), *_check_ledger(manifest, counted)]
+
+
+def _read(store: Store, name: str, table: dict[str, Any], columns: list[str]) -> pa.Table:
+    parts = [store.read_table(f"{name}/{file['file']}", columns) for file in table["files"]]
+    return pa.concat_tables(parts).unify_dictionaries()
+
+
+def _series(column: pa.ChunkedArray) -> pl.Series:
+    return pl.Series(pl.from_arrow(column))
+
+
+def _check_files(store: Store, manifest: dict[str, Any]) -> list[str]:
+    schemas = {"pairs": PAIRS, "finetune": FINETUNE, "pretrain": PRETRAIN}
+    problems = []
+    for name, table in manifest["tables"].items():
+        listed = {f"{name}/{file['file']}" for file in table["files"]}
+        problems += [f"{path}: not in the manifest" for path in store.list(name) if path not in listed]
+        for file in table["files"]:
+            path = f"{name}/{file['file']}"
+            if not store.exists(path):
+                problems.append(f"{path}: missing")
+                continue
+            found = store.sha256(path)
+            if found != file["sha256"]:
+                problems.append(f"{path}: sha256 is {found}, the manifest says {file['sha256']}")
+            elif not store.schema(path).equals(schemas.get(name, REJECTS)):
+                problems.append(f"{path}: its schema is not that of {name}")
+    return problems
+
+
+def _check_ids(ids: dict[str, pl.Series], kept_ids: list[pl.Series]) -> list[str]:
+    """Ids are unique over pairs and rejects, what they refer to exists, finetune rows are pairs."""
+    problems = []
+    rows = pl.concat([column for name, column in ids.items() if name == "pairs" or name.startswith("rejects/")])
+    twice = rows.filter(rows.is_duplicated()).unique().sort()
+    problems += [f"pair_id {one} occurs more than once in pairs and rejects" for one in twice[:MOST_SHOWN]]
+    for column in kept_ids:
+        missing = column.filter(~column.is_in(rows.implode())).unique().sort()
+        problems += [f"kept_id {one} is in neither pairs nor rejects" for one in missing[:MOST_SHOWN]]
+    problems += [
+        f"{name}: an id occurs twice" for name in ("pretrain", "finetune") if name in ids and not _unique(ids[name])
+    ]
+    if "finetune" in ids:
+        strange = ids["finetune"].filter(~ids["finetune"].is_in(ids["pairs"].implode())).sort()
+        problems += [f"finetune: pair_id {one} is not in pairs" for one in strange[:MOST_SHOWN]]
+    return problems
+
+
+def _unique(column: pl.Series) -> bool:
+    return column.n_unique() == len(column)
+
+
+def _check_ledger(manifest: dict[str, Any], counted: dict[str, Counter[tuple[str, str, str]]]) -> list[str]:
+    """Rows in = kept + rejected for every stage, source, relation; and the ledger says what the tables hold."""
+    problems = []
+    before: dict[tuple[str, str], int] | None = None
+    for stage in manifest["stages"]:
+        name = stage["stage"]
+        ledger = Ledger.from_rows(stage["ledger"])
+        problems += [f"ledger of {name}: {line}" for line in ledger.imbalance()]
+        if before is not None:
+            for key in sorted(before.keys() | ledger.taken.keys()):
+                if before.get(key, 0) != ledger.taken[key]:
+                    problems.append(
+                        f"ledger of {name}: {key[0]} / {key[1]}: {ledger.taken[key]} rows in, the stage before kept "
+                        f"{before.get(key, 0)}"
+                    )
+        before = {(s, r): n for (s, r, outcome), n in ledger.outcome.items() if outcome == KEPT}
+        rejected = Counter({key: n for key, n in ledger.outcome.items() if key[2] != KEPT})
+        problems += _differences(f"rejects/{name}", rejected, counted.get(name, Counter()))
+    last = Counter({(*key, KEPT): n for key, n in (before or {}).items()})
+    return problems + _differences("pairs", last, counted.get(KEPT, Counter()))
+
+
+def _differences(table: str, ledger: Counter[tuple[str, str, str]], rows: Counter[tuple[str, str, str]]) -> list[str]:
+    return [
+        f"{table}: {' / '.join(key)}: {rows[key]} rows, the ledger says {ledger[key]}"
+        for key in sorted(ledger.keys() | rows.keys())
+        if ledger[key] != rows[key]
+    ][:MOST_SHOWN]

@@ -1,0 +1,108 @@
+"""What commands print: a build's plan and outcome, rows to read, one pair's path. Text in, text out."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+from cmtp.build import Outcome, plan_stages, stage_settings
+from cmtp.recipe import Recipe
+from cmtp.sources.discover import discover
+
+SHOWN_CHARS = 300
+"""Characters of a passage shown."""
+
+
+def plan(roots: list[str], recipe: Recipe, until: str) -> str:
+    """What a build would read and do."""
+    files = discover(roots, recipe.extract, recipe.sources)
+    count: Counter[str] = Counter()
+    size: Counter[str] = Counter()
+    for file in files:
+        count[file.source] += 1
+        size[file.source] += file.bytes
+    lines = [f"{len(files):,} files, {sum(size.values()) / 1e6:,.1f} MB, {len(count)} sources"]
+    lines += [f"  {name}: {count[name]:,} files, {size[name] / 1e6:,.1f} MB" for name in sorted(count)]
+    for stage in plan_stages(files, recipe, until):
+        lines.append(f"{stage.name}:")
+        settings = stage_settings(recipe, stage.name, strict=False, encoded="")
+        lines += [f"  {name}: {value}" for name, value in settings.items()]
+    return "\n".join(lines)
+
+
+def outcome(result: Outcome, out: str) -> str:
+    """The funnel, the tables, the warnings."""
+    manifest = result.manifest
+    lines = []
+    if result.unchanged:
+        lines.append(f"{out} holds this build already: same input, same recipe, same code.")
+    for stage in manifest["stages"]:
+        lines.append(f"{stage['stage']:<11}{stage['in']:>12,} → {stage['kept']:>12,}")
+        rejected = sorted(stage["rejected"].items(), key=lambda item: (-item[1], item[0]))
+        lines += [f"{'':<14}{reason:<28}{n:>12,}" for reason, n in rejected]
+    lines.append("")
+    for name, table in manifest["tables"].items():
+        lines.append(f"{name:<20}{table['rows']:>12,} rows in {len(table['files'])} files")
+    lines += ["", *(f"note: {line}" for line in result.warnings)]
+    if result.timings:
+        seconds = sum(stage["seconds"] for stage in result.timings["stages"].values())
+        lines.append(f"{seconds:.0f} s, peak memory {result.timings['peak_memory_bytes'] / 2**30:.2f} GiB")
+    lines.append(f"look inside: cmtp inspect {out} -n 5; cmtp inspect {out} --stage filter; cmtp verify {out}")
+    return "\n".join(lines)
+
+
+def rows(found: list[dict[str, Any]], *, as_json: bool) -> str:
+    """Rows for a person, or one JSON object per line."""
+    if as_json:
+        return "\n".join(json.dumps(row, ensure_ascii=False) for row in found)
+    if not found:
+        return "no rows match"
+    return "\n".join(_row(row) for row in found)
+
+
+def trace(found: dict[str, Any]) -> str:
+    """One pair's path."""
+    row = found["row"]
+    lines = [_row(row), ""]
+    lines += [f"{stage['stage']:<12}{stage['verdict']}" for stage in found["stages"]]
+    if found["rival"]:
+        lines += ["", "lost to:", _row(found["rival"])]
+    if found["finetune"]:
+        lines += ["", "negatives in finetune:"]
+        kinds = zip(*(found["finetune"][name] for name in ("neg", "neg_kinds", "neg_ranks", "neg_scores")), strict=True)
+        lines += [f"  {kind}, rank {rank}, {score:.3f}: {_short(text, 80)}" for text, kind, rank, score in kinds]
+    return "\n".join(lines)
+
+
+def calibration(found: dict[str, Any]) -> str:
+    """A line per source and relation; * is all of them."""
+    wide = max(len(name) for name in found)
+    lines = [f"{'source/relation':<{wide}}    pairs    AUC  threshold  pairs kept  shuffled kept"]
+    for name, one in found.items():
+        kept = 1 - one["pairs_lost"]
+        figures = (
+            f"{one['pairs']:>9,}{one['auc']:>7.3f}{one['threshold']:>11.3f}{kept:>12.1%}{one['shuffled_pass']:>15.1%}"
+        )
+        lines.append(f"{name:<{wide}}{figures}")
+    return "\n".join(lines)
+
+
+def _row(row: dict[str, Any]) -> str:
+    head = f"── {row['pair_id']}  {row['source']} / {row['relation'] or '-'}  {row['origin']}"
+    if row.get("similarity") is not None:
+        head += f"  similarity {row['similarity']:.3f}"
+    lines = [head]
+    if "reason" in row:
+        lost = f", lost to {row['kept_id']}" if row["kept_id"] else ""
+        lines.append(f"   {row['stage']}: {row['reason']}{lost}  {row['evidence']}")
+    lines.append(f"   Q {_short(row['query'], SHOWN_CHARS)}")
+    lines.append(f"   P {_short(row['passage'], SHOWN_CHARS)}")
+    return "\n".join(lines)
+
+
+def _short(text: str | None, chars: int) -> str:
+    if text is None:
+        return "-"
+    text = text.replace("\n", "⏎")
+    return text if len(text) <= chars else f"{text[:chars]}… ({len(text):,} characters)"
