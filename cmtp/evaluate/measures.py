@@ -1,0 +1,92 @@
+"""Ranking measures per query, and intervals on their differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean difference with its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return self.low > 0 or self.high < 0
+
+
+def interval_text(interval: Interval) -> str:
+    """Mean, interval and whether it is resolved."""
+    text = f"{interval.mean:+.4f} [{interval.low:+.4f}, {interval.high:+.4f}]"
+    return text if interval.resolved else f"{text}, not resolved"
+
+
+def top_k(scores: Callable[[int, int], Floats], queries: int, k: int, block: int = 256) -> NDArray[np.int64]:
+    """[q, k] rows of the best passages, best first, equal scores by row number; scores come in blocks [b, p]."""
+    found = []
+    for start in range(0, queries, block):
+        part = np.asarray(scores(start, min(start + block, queries)), dtype=np.float32)
+        found.append(np.argsort(-part, axis=1, kind="stable")[:, :k])
+    return np.concatenate(found)
+
+
+def ndcg(ranked: NDArray[np.int64], relevant: list[set[int]], k: int = 10) -> Floats:
+    """[q] nDCG@k with binary gains (Järvelin & Kekäläinen 2002)."""
+    discount = 1 / np.log2(np.arange(2, k + 2))
+    values = np.zeros(len(relevant))
+    for i, right in enumerate(relevant):
+        gains = np.array([row in right for row in ranked[i, :k]], dtype=float)
+        values[i] = (gains * discount[: len(gains)]).sum() / discount[: min(k, len(right))].sum()
+    return values
+
+
+def recall(ranked: NDArray[np.int64], relevant: list[set[int]], k: int) -> Floats:
+    """[q] share of the right passages among the first k."""
+    return np.array(
+        [len(right & set(row[:k].tolist())) / len(right) for row, right in zip(ranked, relevant, strict=True)]
+    )
+
+
+def bootstrap(a: Floats, b: Floats, draws: int = 2000, seed: int = 0) -> Interval:
+    """Paired bootstrap of mean(a - b) over queries and seeds.
+
+    Args:
+        a: [s, q] a value per seed and query; [q] is one seed.
+        b: the other side, of the same shape.
+        draws: resamples; queries are drawn, and seeds independently of them.
+        seed: of the resampling.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    a, b = np.atleast_2d(a), np.atleast_2d(b)
+    if a.shape != b.shape:
+        raise ValueError(f"paired values have shapes {a.shape} and {b.shape}")
+    difference = a - b
+    seeds, queries = difference.shape
+    random = np.random.default_rng(seed)
+    means = np.empty(draws)
+    for i in range(draws):
+        rows = random.integers(0, seeds, seeds)
+        means[i] = difference[rows][:, random.integers(0, queries, queries)].mean()
+    low, high = np.quantile(means, [0.025, 0.975])
+    return Interval(float(difference.mean()), float(low), float(high))
+
+
+def average_precision(scores: Floats, labels: NDArray[np.bool_]) -> float:
+    """Area under precision over recall, a group of equal scores taken at once; the measure of pair classification."""
+    order = np.argsort(-scores, kind="stable")
+    hits = np.cumsum(labels[order])
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)  # the end of each group of equals
+    gained = np.diff(np.append(0, hits[last]))
+    return float((hits[last] / (last + 1) * gained).sum() / hits[-1])

@@ -1,0 +1,162 @@
+"""The probe: how much does a small encoder learn from a build? About a minute per build and seed on one core.
+
+The encoder is sentence-transformers' StaticEmbedding, a table of token vectors, from random numbers, trained on
+pairs/ with in-batch negatives. Every build is given the same tokenizer, steps, batch and seeds, and is scored on the
+same task: the held-out documents of the first one. Training pairs that copy a text of the task are left out, so that a
+build does not gain by its duplicates.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cmtp.evaluate.baselines import Score, score_bm25, score_embeddings, score_static_zh
+from cmtp.evaluate.heldout import Retrieval, read_pairs, retrieval_task
+from cmtp.evaluate.measures import bootstrap, interval_text
+from cmtp.evaluate.overlap import Copies
+from cmtp.train.batches import Batches, Block, Row
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+    from tokenizers import Tokenizer
+
+BLOCK = 65_536
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Settings of a probe."""
+
+    seeds: int = 3
+    steps: int = 300
+    batch: int = 512
+    """Rows per step, of all sources together."""
+    dimension: int = 256
+    learning_rate: float = 0.05
+    scale: float = 20.0
+    """Inverse temperature."""
+    vocabulary: int = 16_000
+    characters: int = 256
+    """Of a passage that are read."""
+    share: float = 0.1
+    """Held-out share of the documents."""
+    held_seed: int = 1
+    max_queries: int = 1000
+    max_pool: int = 20_000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A build's scores."""
+
+    name: str
+    pairs: int
+    """Training pairs outside the held-out documents, without copies."""
+    copies: int
+    """Pairs left out because they copy a text of the task."""
+    scores: list[Score]
+    """[s] one per seed."""
+
+    @property
+    def ndcg(self) -> np.ndarray:
+        """[s, q] nDCG@10."""
+        return np.stack([score.ndcg for score in self.scores])
+
+
+def compare(shards: Sequence[str], settings: Probe) -> str:
+    """Probe builds and put them side by side.
+
+    Returns:
+        A table: nDCG@10 and recall@10 of each, its difference from the first with a 95 % interval.
+    """
+    import torch
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    task = retrieval_task(shards[0], settings.share, settings.held_seed, settings.max_queries, settings.max_pool)
+    tokenizer = train_tokenizer(shards[0], settings)
+    outcomes = [probe(build, task, tokenizer, settings) for build in shards]
+    lines = [
+        f"held-out documents of {Path(shards[0]).name}: {len(task.queries):,} queries over "
+        f"{len(task.passages):,} passages; {settings.steps:,} steps of {settings.batch}, {settings.seeds} seeds",
+        f"{'':<28}{'pairs':>10}{'copies':>8}{'nDCG@10':>9}{'recall@10':>11}  nDCG@10 minus the first",
+    ]
+    for row in (score_bm25(task), score_static_zh(task)):
+        lines.append(f"{row.name:<28}{'':>10}{'':>8}{row.ndcg.mean():>9.4f}{row.recall.mean():>11.4f}")
+    for outcome in outcomes:
+        recall = np.mean([score.recall.mean() for score in outcome.scores])
+        text = f"{outcome.name:<28}{outcome.pairs:>10,}{outcome.copies:>8,}{outcome.ndcg.mean():>9.4f}{recall:>11.4f}"
+        if outcome is not outcomes[0]:
+            text += "  " + interval_text(bootstrap(outcome.ndcg, outcomes[0].ndcg))
+        lines.append(text)
+    return "\n".join(lines)
+
+
+def train_tokenizer(shards: str, settings: Probe) -> Tokenizer:
+    """Byte-pair encoding of a sample of the build: for Chinese, characters and frequent words."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+    frame = read_pairs(shards, ["query", "passage"], settings.share, settings.held_seed, held_out=False).head(20_000)
+    tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.BpeTrainer(
+        vocab_size=settings.vocabulary, special_tokens=["[UNK]"], show_progress=False, max_token_length=4
+    )
+    tokenizer.train_from_iterator(
+        [*frame["query"], *(text[: settings.characters] for text in frame["passage"])], trainer
+    )
+    return tokenizer
+
+
+def probe(shards: str, task: Retrieval, tokenizer: Tokenizer, settings: Probe) -> Outcome:
+    """Train once per seed and score."""
+    frame = read_pairs(shards, ["query", "passage"], settings.share, settings.held_seed, held_out=False)
+    passages = [text[: settings.characters] for text in frame["passage"]]
+    copies = Copies(task.passages[: task.held_out]).found(passages)
+    asked = set(task.queries)
+    rows = [
+        Row(query, (passage,))
+        for query, passage, copied in zip(frame["query"], passages, copies, strict=True)
+        if not copied and query not in asked
+    ]
+    scores = []
+    for seed in range(settings.seeds):
+        model = train_static(rows, tokenizer, settings, seed)
+        queries = model.encode(task.queries, normalize_embeddings=True, show_progress_bar=False)
+        found = model.encode(
+            [text[: settings.characters] for text in task.passages], normalize_embeddings=True, show_progress_bar=False
+        )
+        scores.append(score_embeddings(str(seed), task, np.asarray(queries), np.asarray(found)))
+    return Outcome(Path(shards).name, len(rows), len(frame) - len(rows), scores)
+
+
+def train_static(rows: list[Row], tokenizer: Tokenizer, settings: Probe, seed: int) -> SentenceTransformer:
+    """Train a StaticEmbedding: Adam, learning rate falling linearly."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
+    def read(epoch: int) -> Iterator[Block]:
+        return (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
+
+    torch.manual_seed(seed)
+    model = SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=settings.dimension)], device="cpu")
+    loss = MultipleNegativesRankingLoss(model, scale=settings.scale)
+    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, settings.steps)
+    for batch in islice(iter(Batches(read, settings.batch, seed)), settings.steps):
+        texts = [row.query for row in batch], [row.pos[0] for row in batch]
+        features = [model.preprocess(side) for side in texts]
+        optimizer.zero_grad()
+        loss(features, None).backward()
+        optimizer.step()
+        schedule.step()
+    return model

@@ -1,0 +1,186 @@
+"""Rows to batches: an endless order that depends on the seed alone, read from Parquet block by block.
+
+The shards' rows are in a seeded random order already, so a block of consecutive rows is a fair sample: batches are cut
+inside a block, what does not fill one is carried to the next, and the rest of an epoch makes shorter batches. To resume
+at a step, the order is walked again without tokenising; nothing is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from random import Random
+from typing import Any
+
+import xxhash
+
+from cmtp.errors import CmtpError
+
+POOL = 16
+"""Batches whose rows are sorted by length together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A query with its passages; for pretraining the text alone, as the query."""
+
+    query: str
+    pos: tuple[str, ...] = ()
+    neg: tuple[str, ...] = ()
+    pos_scores: tuple[float, ...] = ()
+    neg_scores: tuple[float, ...] = ()
+    instruction: str = ""
+    in_batch: bool = True
+    group: Hashable = ""
+
+    @property
+    def length(self) -> int:
+        """Characters, for the length buckets."""
+        return len(self.query) + sum(map(len, self.pos))
+
+
+Block = list[Row]
+Read = Callable[[int], Iterable[Block]]
+"""The blocks of an epoch."""
+
+
+@dataclass
+class Skipped:
+    """Rows that were in no batch of the first epoch."""
+
+    alone: int = 0
+    """Nothing to compare with: no other row of its group and no negatives."""
+    groups: set[Hashable] = field(default_factory=set)
+
+
+@dataclass
+class Batches:
+    """Batches without end, the same for every process of a run.
+
+    Args:
+        read: gives an epoch's blocks.
+        size: rows per batch over all devices.
+        seed: of the order.
+        alpha: a group's share of the batches goes with its size to the power alpha.
+        contrastive: rows need something to be compared with, and no text is twice in a batch.
+        smallest: fewest rows of a batch, at least one per device.
+    """
+
+    read: Read
+    size: int
+    seed: int
+    alpha: float = 1.0
+    contrastive: bool = True
+    smallest: int = 1
+    skipped: Skipped = field(default_factory=Skipped)
+
+    def __iter__(self) -> Iterator[list[Row]]:
+        epoch = 0
+        while True:
+            found = 0
+            for batch in self.epoch(epoch):
+                found += 1
+                yield batch
+            if not found:
+                raise CmtpError("no batch can be made of these rows: none has a negative, in the batch or of its own")
+            epoch += 1
+
+    def epoch(self, epoch: int) -> Iterator[list[Row]]:
+        """The batches of one epoch."""
+        waiting: dict[Hashable, list[Row]] = {}
+        for number, block in enumerate(self.read(epoch)):
+            random = Random(f"{self.seed}/{epoch}/{number}")
+            for row in block:
+                waiting.setdefault(row.group, []).append(row)
+            yield from self._mix(
+                {key: self._cut(waiting[key], random, last=False) for key in sorted_keys(waiting)}, random
+            )
+        random = Random(f"{self.seed}/{epoch}/last")
+        rest: dict[Hashable, list[list[Row]]] = {}
+        for key in sorted_keys(waiting):
+            rest[key] = self._cut(waiting[key], random, last=True)
+            if epoch == 0 and waiting[key]:
+                self.skipped.alone += len(waiting[key])
+                self.skipped.groups.add(key)
+        yield from self._mix(rest, random)
+
+    def _cut(self, rows: list[Row], random: Random, *, last: bool) -> list[list[Row]]:
+        """Take batches out of `rows`; what is left stays there."""
+        random.shuffle(rows)
+        batches: list[list[Row]] = []
+        while len(rows) >= (1 if last else self.size):
+            pool, rows[:] = rows[: self.size * POOL], rows[self.size * POOL :]
+            pool.sort(key=lambda row: row.length)
+            taken, later = self._fill(pool)
+            rows.extend(later)
+            batches.extend(batch for batch in taken if len(batch) == self.size or last)
+            short = [row for batch in taken if len(batch) < self.size and not last for row in batch]
+            rows.extend(short)
+            if len(short) + len(later) == len(pool):
+                break  # what is left cannot fill a batch
+        return batches
+
+    def _fill(self, pool: list[Row]) -> tuple[list[list[Row]], list[Row]]:
+        """Batches of the pool's rows in their order, no text twice in one, and the rows that were left."""
+        batches: list[list[Row]] = []
+        while pool:
+            batch: list[Row] = []
+            seen: set[int] = set()
+            later: list[Row] = []
+            for at, row in enumerate(pool):
+                if len(batch) == self.size:
+                    later.extend(pool[at:])
+                    break
+                own = {text_hash(text) for text in (row.query, *row.pos)} if self.contrastive else set()
+                if own & seen:
+                    later.append(row)
+                else:
+                    seen |= own
+                    batch.append(row)
+            if len(batch) < self.smallest or (self.contrastive and not _comparable(batch)):
+                return batches, batch + later
+            batches.append(batch)
+            pool = later
+        return batches, []
+
+    def _mix(self, batches: dict[Hashable, list[list[Row]]], random: Random) -> Iterator[list[Row]]:
+        """All batches in a random order, each group as often as alpha says."""
+        mixed: list[list[Row]] = []
+        total = sum(map(len, batches.values()))
+        weight = sum(len(found) ** self.alpha for found in batches.values() if found)
+        for found in batches.values():
+            if not found:
+                continue
+            wanted = total * len(found) ** self.alpha / weight
+            times = int(wanted) + (random.random() < wanted - int(wanted)) if self.alpha < 1 else len(found)
+            random.shuffle(found)
+            mixed.extend(found[i % len(found)] for i in range(times))
+        random.shuffle(mixed)
+        yield from mixed
+
+
+def _comparable(batch: list[Row]) -> bool:
+    """Whether every query of the batch has a negative."""
+    shared = len(batch) > 1 and all(row.in_batch for row in batch)
+    return shared or all(row.neg for row in batch)
+
+
+def sorted_keys(groups: dict[Hashable, Any]) -> list[Hashable]:
+    """Keys in an order that no hash seed changes."""
+    return sorted(groups, key=str)
+
+
+def text_hash(text: str) -> int:
+    """Signed 64-bit xxh3 of a text: what makes two texts the same one."""
+    return xxhash.xxh3_64_intdigest(text.encode()) - 2**63
+
+
+def own_slice(batch: list[Row], rank: int, world: int) -> list[Row]:
+    """A device's rows of a batch: consecutive, numbers that differ by one at most."""
+    return batch[len(batch) * rank // world : len(batch) * (rank + 1) // world]
+
+
+def from_step(batches: Batches, step: int) -> Iterator[list[Row]]:
+    """The batches from a step on."""
+    return islice(iter(batches), step, None)

@@ -1,0 +1,69 @@
+"""The model card: what the model was trained on, how, and how it scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+
+def make_card(report: dict[str, Any]) -> str:
+    """README.md of a trained model, from the content of training.json."""
+    head = {
+        "language": ["zh"],
+        "library_name": "sentence-transformers",
+        "pipeline_tag": "sentence-similarity",
+        "tags": ["sentence-transformers", "feature-extraction", "cmtp"],
+    }
+    settings, data = report["settings"], report["data"]
+    note = "  # puts the instruction before the query" if settings["instruction"] else ""
+    lines = ["---", yaml.safe_dump(head, allow_unicode=True).strip(), "---", ""]
+    lines += [f"# A Chinese text-embedding model trained on {data['shards']}", ""]
+    lines += [
+        f"Trained by cmtp {report['cmtp']}, preset `{settings['preset']}`, "
+        f"from {report['init'] or 'random weights with a vocabulary of the shards'}; "
+        f"stages: {', '.join(report['stages']) or 'none'}.",
+        f"Manifest of the data: sha256 `{data['manifest_sha256']}`.",
+        "",
+        "```python",
+        "from sentence_transformers import SentenceTransformer",
+        "",
+        'model = SentenceTransformer("PATH")',
+        'queries = model.encode_query(["如何办理居住证"])' + note,
+        'passages = model.encode_document(["居住证由公安机关签发……"])',
+        "print(model.similarity(queries, passages))",
+        "```",
+        "",
+        "## Scores",
+        "",
+    ]
+    scores = report["scores"]
+    task = scores["task"]
+    lines += [
+        f"Retrieval on documents held out of training: {task['queries']:,} queries over {task['passages']:,} passages "
+        f"({task['held_out']:,} of held-out documents, the rest distractors). A local set, not C-MTEB.",
+        "",
+        "| | nDCG@10 | recall@10 |",
+        "|---|--:|--:|",
+    ]
+    lines += [f"| {name} | {row['ndcg@10']:.4f} | {row['recall@10']:.4f} |" for name, row in scores["rows"].items()]
+    gain = scores["gain"]
+    lines += [
+        "",
+        f"Last row minus untrained: {gain['mean']:+.4f}, 95 % interval {gain['low']:+.4f} to {gain['high']:+.4f}.",
+    ]
+    lines += [
+        "",
+        "## Stages",
+        "",
+        "| stage | steps | seconds | texts or queries/s | tokens/s | first loss | last loss |",
+    ]
+    lines += ["|---|--:|--:|--:|--:|--:|--:|"]
+    for stage, facts in report["stages"].items():
+        rates, loss = facts.get("rates", {}), facts["loss"]
+        lines.append(
+            f"| {stage} | {facts['steps']:,} | {facts['seconds']} | {rates.get('rows_per_second', '')} "
+            f"| {rates.get('tokens_per_second', '')} | {loss.get('first', '')} | {loss.get('last', '')} |"
+        )
+    text = yaml.safe_dump(settings, allow_unicode=True, sort_keys=False)
+    return "\n".join([*lines, "", "## Settings", "", "```yaml", text.strip(), "```", ""])

@@ -1,0 +1,158 @@
+"""A build's tables as rows for training, without the held-out documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cmtp.errors import UsageError
+from cmtp.evaluate.heldout import BLOCK_ROWS, is_held_out, read_pairs, table_files
+from cmtp.schema import SYMMETRIC_RELATIONS
+from cmtp.train.batches import Block, Row, text_hash
+from cmtp.train.settings import FinetuneSettings, HeldOut, WeakSettings
+
+SENTENCE_ENDS = "。！？!?\n"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A build to train on."""
+
+    shards: str
+    held: HeldOut
+
+    def count(self, table: str) -> int:
+        """Rows of a table, held-out ones included."""
+        return sum(pq.ParquetFile(file).metadata.num_rows for file in table_files(self.shards, table))
+
+    def texts(self) -> Iterator[str]:
+        """Every text outside the held-out documents, for a vocabulary."""
+        for file in table_files(self.shards, "pretrain"):
+            for block in pq.ParquetFile(file).iter_batches(BLOCK_ROWS, columns=["doc_id", "text"]):
+                yield from block.filter(self._kept(block["doc_id"]))["text"].to_pylist()
+        for file in table_files(self.shards, "pairs"):
+            for block in pq.ParquetFile(file).iter_batches(BLOCK_ROWS, columns=["doc_id", "query"]):
+                yield from block.filter(self._kept(block["doc_id"]))["query"].to_pylist()
+
+    def pretrain(self, characters: int) -> Iterator[Block]:
+        """Windows of documents."""
+        for file in table_files(self.shards, "pretrain"):
+            for block in pq.ParquetFile(file).iter_batches(BLOCK_ROWS // 8, columns=["doc_id", "text"]):
+                texts = block.filter(self._kept(block["doc_id"]))["text"].to_pylist()
+                yield [Row(window) for text in texts for window in windows(text, characters)]
+
+    def weak(self, settings: WeakSettings) -> Iterator[Block]:
+        """Rows of pairs/."""
+        columns = ["doc_id", "query", "passage", "source", "relation"]
+        for file in table_files(self.shards, "pairs"):
+            for block in pq.ParquetFile(file).iter_batches(BLOCK_ROWS, columns=columns):
+                block = block.filter(self._kept(block["doc_id"]))
+                yield [
+                    Row(
+                        row["query"],
+                        (row["passage"],),
+                        in_batch=row["relation"] not in settings.no_in_batch,
+                        group=_group(settings.within, row["source"], _task(row["relation"])),
+                    )
+                    for row in block.to_pylist()
+                ]
+
+    def finetune(self, settings: FinetuneSettings, epoch: int, seed: int) -> Iterator[Block]:
+        """Rows of finetune/, each with `negatives` of its negatives, drawn anew in every epoch."""
+        held = read_pairs(self.shards, ["pair_id", "passage"], self.held.share, self.held.seed, held_out=True)
+        held_ids = set(held["pair_id"])
+        held_texts = {text_hash(text) for text in held["passage"]}
+        columns = [
+            "pair_id",
+            "query",
+            "pos",
+            "neg",
+            "pos_scores",
+            "neg_scores",
+            "instruction",
+            "task",
+            "relation",
+            "source",
+        ]
+        for file in table_files(self.shards, "finetune"):
+            for block in pq.ParquetFile(file).iter_batches(BLOCK_ROWS // 8, columns=columns):
+                rows = [row for row in block.to_pylist() if row["pair_id"] not in held_ids]
+                yield [
+                    finetune_row(row, settings, held_texts, Random(f"{seed}/{epoch}/{row['pair_id']}")) for row in rows
+                ]
+
+    def _kept(self, doc_ids: pa.Array) -> pa.Array:
+        return pa.array(~is_held_out(doc_ids, self.held.share, self.held.seed))
+
+
+def finetune_row(row: dict[str, object], settings: FinetuneSettings, held_texts: set[int], random: Random) -> Row:
+    """One row of finetune/, or of a file in its form.
+
+    Raises:
+        UsageError: no positive, or scores that do not belong to the texts.
+    """
+    pos, neg = _texts(row, "pos"), _texts(row, "neg")
+    if not pos:
+        raise UsageError(f"finetune row {row.get('pair_id')}: no positive passage")
+    pos_scores, neg_scores = _scores(row, "pos_scores", len(pos)), _scores(row, "neg_scores", len(neg))
+    usable = [i for i, text in enumerate(neg) if text_hash(text) not in held_texts and text not in pos]
+    drawn = sorted(random.sample(usable, min(settings.negatives, len(usable))))
+    first = random.randrange(len(pos))
+    relation = str(row["relation"])
+    return Row(
+        str(row["query"]),
+        (pos[first],),
+        tuple(neg[i] for i in drawn),
+        tuple(pos_scores[first : first + 1]),
+        tuple(neg_scores[i] for i in drawn if neg_scores),
+        str(row.get("instruction") or "") if settings.instruction else "",
+        relation not in settings.no_in_batch,
+        _group(settings.within, str(row["source"]), str(row["task"])),
+    )
+
+
+def _texts(row: dict[str, object], name: str) -> list[str]:
+    """A list of texts; a bare string is a list of one, not of its characters."""
+    value = row.get(name)
+    if isinstance(value, str):
+        return [value]
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise UsageError(f"finetune row {row.get('pair_id')}: {name} is not a list of texts")
+    return value
+
+
+def _scores(row: dict[str, object], name: str, texts: int) -> list[float]:
+    value = row.get(name) or []
+    if not isinstance(value, list) or (value and len(value) != texts):
+        raise UsageError(f"finetune row {row.get('pair_id')}: {name} does not hold one score per text")
+    return value
+
+
+def _group(within: str, source: str, task: str) -> str:
+    return {"source": f"{task}/{source}", "task": task, "all": ""}[within]
+
+
+def _task(relation: str) -> str:
+    return "symmetric" if relation in SYMMETRIC_RELATIONS else "retrieval"
+
+
+def windows(text: str, characters: int) -> Iterator[str]:
+    """Cut a document into pieces of at most `characters`, at the end of a sentence where the second half has one.
+
+    A WordPiece token covers a character or more, so a window of n characters never has more than n tokens.
+    """
+    start = 0
+    while len(text) - start > characters:
+        half = start + characters // 2
+        end = max(text.rfind(mark, half, start + characters) for mark in SENTENCE_ENDS) + 1
+        end = end or start + characters
+        yield text[start:end]
+        start = end
+    if text[start:].strip():
+        yield text[start:]

@@ -1,0 +1,284 @@
+"""One stage: from a model's folder and a corpus to the next model's folder, resumable."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+from transformers import (
+    AutoTokenizer,
+    BertConfig,
+    BertForMaskedLM,
+    PrinterCallback,
+    ProgressCallback,
+    TrainingArguments,
+    set_seed,
+)
+
+from cmtp.errors import CmtpError, UsageError
+from cmtp.train import guards
+from cmtp.train.batches import Batches, Block
+from cmtp.train.contrastive import InfoNCE
+from cmtp.train.numbers import Numbers
+from cmtp.train.retromae import RetroMAE
+from cmtp.train.settings import ContrastiveSettings, FinetuneSettings, StageSettings, TrainSettings, WeakSettings
+from cmtp.train.shards import Corpus
+from cmtp.train.trainers import (
+    BatchStream,
+    Collate,
+    PairTrainer,
+    StepSeed,
+    Streamed,
+    TextTrainer,
+    pair_collate,
+    text_collate,
+)
+from cmtp.train.vocabulary import train_vocabulary
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stage works and who else works on it."""
+
+    work: Path
+    """Checkpoints and logs of all stages."""
+    rank: int = int(os.environ.get("RANK", "0"))
+    world: int = int(os.environ.get("WORLD_SIZE", "1"))
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes and speaks."""
+        return self.rank == 0
+
+
+def start_model(corpus: Corpus, settings: TrainSettings, init: str | None, out: Path) -> None:
+    """Write the model that training starts from: a checkpoint, or random weights and a vocabulary of the shards."""
+    set_seed(settings.seed)
+    if init is not None:
+        tokenizer = AutoTokenizer.from_pretrained(init)
+        model = BertForMaskedLM.from_pretrained(init)
+        if model.config.model_type != "bert":
+            raise UsageError(f"--init {init}: a model of type {model.config.model_type}; BERT is what is supported")
+    else:
+        shape = settings.model
+        tokenizer = train_vocabulary(corpus.texts(), shape.vocabulary)
+        config = BertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=shape.hidden,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            intermediate_size=shape.intermediate,
+            hidden_dropout_prob=shape.dropout,
+            attention_probs_dropout_prob=shape.dropout,
+            max_position_embeddings=shape.positions,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        model = BertForMaskedLM(config)
+    model.save_pretrained(out)
+    tokenizer.save_pretrained(out)
+
+
+def pretrain(source: Path, out: Path, corpus: Corpus, settings: TrainSettings, place: Place) -> dict[str, Any]:
+    """Stage 1 on pretrain/: RetroMAE.
+
+    Returns:
+        Facts of the run: steps, seconds, rates, last loss.
+    """
+    mine = settings.pretrain
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    encoder = BertForMaskedLM.from_pretrained(source)
+    length = min(mine.max_length, encoder.config.max_position_embeddings)
+    torch.manual_seed(settings.seed)  # the decoder's first weights
+    model = RetroMAE(encoder, mine.encoder_mask, mine.decoder_mask, tokenizer.mask_token_id)
+    batches = Batches(
+        lambda epoch: corpus.pretrain(length - 2), mine.batch, settings.seed, contrastive=False, smallest=place.world
+    )
+    steps = count_steps(mine, batches, corpus.count("pretrain"))
+    if place.first:
+        chance = 2 * math.log(encoder.config.vocab_size)
+        print(
+            f"pretrain: {steps:,} steps of {mine.batch} texts of up to {length} tokens; masks "
+            f"{mine.encoder_mask:g} and {mine.decoder_mask:g}; loss at chance level {chance:.2f}"
+        )
+    folder = out.with_suffix(".run")
+    arguments = TrainingArguments(**_arguments(mine, folder, steps, settings.seed, place))
+    stream = _stream(batches, steps, folder, place, text_collate(tokenizer, length))
+    trainer = TextTrainer(
+        model=model, args=arguments, callbacks=[StepSeed(settings.seed, place.rank), guards.Guard("pretrain")]
+    )
+    facts = _run(trainer, stream, mine, folder, model.numbers)
+    if place.first:
+        encoder.save_pretrained(out)
+        tokenizer.save_pretrained(out)
+    return facts
+
+
+def contrast(
+    stage: str, source: Path, out: Path, corpus: Corpus, settings: TrainSettings, place: Place
+) -> dict[str, Any]:
+    """Stage 2 on pairs/ or stage 3 on finetune/: InfoNCE.
+
+    Returns:
+        Facts of the run, as of `pretrain`.
+    """
+    mine = cast(ContrastiveSettings, getattr(settings, stage))
+    model = load_model(source, settings)
+
+    def read(epoch: int) -> Iterator[Block]:
+        if isinstance(mine, FinetuneSettings):
+            return corpus.finetune(mine, epoch, settings.seed)
+        return corpus.weak(cast(WeakSettings, mine))
+
+    batches = Batches(read, mine.batch, settings.seed, mine.alpha, smallest=place.world)
+    steps = count_steps(mine, batches, corpus.count("finetune" if stage == "finetune" else "pairs"))
+    if place.first:
+        print(guards.announce(stage, batches, steps))
+        if batches.skipped.alone:
+            print(f"{stage}: {batches.skipped.alone} rows are alone in their group and have no negatives: left out")
+    longest = int(cast(Any, model[0]).auto_model.config.max_position_embeddings)
+    collate = pair_collate(model.tokenizer, min(mine.query_length, longest), min(mine.passage_length, longest))
+    loss = InfoNCE(model, mine.temperature, mine.chunk, mine.dimensions)
+    if isinstance(mine, FinetuneSettings):
+        loss.distill, loss.distill_temperature = mine.distill, mine.distill_temperature
+    folder = out.with_suffix(".run")
+    arguments = SentenceTransformerTrainingArguments(**_arguments(mine, folder, steps, settings.seed, place))
+    stream = _stream(batches, steps, folder, place, collate)
+    trainer = PairTrainer(
+        model=model, args=arguments, loss=loss, callbacks=[StepSeed(settings.seed, place.rank), guards.Guard(stage)]
+    )
+    facts = _run(trainer, stream, mine, folder, loss.numbers)
+    if isinstance(mine, FinetuneSettings) and mine.merge:
+        _merge(model, load_model(source, settings), mine.merge)
+    if place.first:
+        model.save(str(out), create_model_card=False)
+    return facts
+
+
+def load_model(source: Path, settings: TrainSettings) -> SentenceTransformer:
+    """A folder as a SentenceTransformer: as it is, or a BERT with [CLS] pooling and unit length, as in C-Pack §3.3."""
+    if (source / "modules.json").is_file():
+        return SentenceTransformer(str(source), device=_device())
+    torch.manual_seed(settings.seed)  # BERT's pooler, which nobody uses, comes from random numbers and is saved
+    encoder = Transformer(str(source))
+    pooling = Pooling(encoder.get_embedding_dimension(), pooling_mode=settings.model.pooling)
+    prompts = {"query": settings.instruction, "document": ""}
+    return SentenceTransformer(modules=[encoder, pooling, Normalize()], prompts=prompts, device=_device())
+
+
+def count_steps(settings: StageSettings, batches: Batches, rows: int) -> int:
+    """Steps of a stage: epochs times the batches of an epoch, at most max_steps.
+
+    The batches are counted where counting is cheap; a large table's number follows from its rows.
+    """
+    most = settings.max_steps or 2**62
+    per_epoch = sum(1 for _ in batches.epoch(0)) if rows <= 200_000 else math.ceil(rows / settings.batch)
+    if per_epoch == 0:
+        raise CmtpError("no batch can be made of these rows: none has a negative, in the batch or of its own")
+    return min(most, max(1, math.ceil(settings.epochs * per_epoch)))
+
+
+def _device() -> str | None:
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
+
+
+def _arguments(settings: StageSettings, folder: Path, steps: int, seed: int, place: Place) -> dict[str, Any]:
+    """Arguments that both trainers take."""
+    cuda = torch.cuda.is_available()
+    bf16 = settings.precision == "bf16" or (settings.precision == "auto" and cuda and torch.cuda.is_bf16_supported())
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "logs")
+    return {
+        "output_dir": str(folder),
+        "max_steps": steps,
+        "per_device_train_batch_size": max(1, settings.batch // place.world),  # for the trainer's own counts alone
+        "learning_rate": settings.learning_rate,
+        "warmup_steps": math.ceil(settings.warmup * steps),
+        "weight_decay": settings.weight_decay,
+        "bf16": bf16,
+        "use_cpu": not cuda,
+        "seed": seed,
+        "save_steps": settings.checkpoint_steps,
+        "save_total_limit": 2,
+        "logging_steps": settings.log_steps,
+        "logging_nan_inf_filter": False,  # it would replace NaN by the mean of the losses before
+        "ignore_data_skip": True,  # the stream starts where the checkpoint ended
+        "remove_unused_columns": False,
+        "report_to": ["tensorboard"],
+        "disable_tqdm": None,
+        "ddp_find_unused_parameters": False,
+        "average_tokens_across_devices": False,
+    }
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint that is whole: its state, which is written last, can be read."""
+    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
+    for path in found:
+        try:
+            if json.loads((path / "trainer_state.json").read_text())["global_step"] == int(path.name.split("-")[1]):
+                return path
+        except (OSError, ValueError, KeyError):
+            continue  # killed while it was written; the one before is whole
+    return None
+
+
+def _stream(batches: Batches, steps: int, folder: Path, place: Place, collate: Collate) -> BatchStream:
+    checkpoint = last_checkpoint(folder)
+    done = int(checkpoint.name.split("-")[1]) if checkpoint else 0
+    if checkpoint and place.first:
+        print(f"{folder.name}: goes on at step {done:,} of {steps:,}")
+    return BatchStream(batches, range(done, steps), place.rank, place.world, collate)
+
+
+def _run(trainer: Any, stream: BatchStream, settings: StageSettings, folder: Path, numbers: Numbers) -> dict[str, Any]:
+    counted = partial(_counted, stream.collate, totals := {"rows": 0, "tokens": 0})
+    stream.collate = counted
+    mixed = cast(Streamed, trainer)
+    mixed.stream, mixed.loader_workers, mixed.numbers = stream, settings.loader_workers, numbers
+    checkpoint = last_checkpoint(folder)
+    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(ProgressCallback)
+    trainer.add_callback(guards.Lines(folder.name.split("-")[0]))
+    started = time.perf_counter()
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    seconds = time.perf_counter() - started
+    losses = [line["loss"] for line in trainer.state.log_history if "loss" in line]
+    facts: dict[str, Any] = {"steps": trainer.state.global_step, "seconds": round(seconds, 1)}
+    facts["loss"] = {"first": losses[0], "last": losses[-1]} if losses else {}
+    if settings.loader_workers == 0:  # else the counts are in other processes
+        facts["rates"] = {f"{name}_per_second": round(n / seconds) for name, n in totals.items()}
+    return facts
+
+
+def _counted(collate: Collate, totals: dict[str, int], rows: Any, before: int) -> Any:
+    batch = collate(rows, before)
+    totals["rows"] += len(rows)
+    totals["tokens"] += int(sum(value.sum() for name, value in batch.items() if name.endswith("attention_mask")))
+    return batch
+
+
+def _merge(model: SentenceTransformer, before: SentenceTransformer, share: float) -> None:
+    """Weights = share × before + (1 - share) × after."""
+    old = before.state_dict()
+    mixed = {
+        name: torch.lerp(new, old[name].to(new.device), share) if new.is_floating_point() else new
+        for name, new in model.state_dict().items()
+    }
+    model.load_state_dict(mixed)
+
+
+def replace_folder(made: Path, place: Path) -> None:
+    """Rename a finished folder to its name, which then means the whole of it."""
+    if place.exists():
+        shutil.rmtree(place)
+    made.rename(place)

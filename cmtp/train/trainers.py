@@ -1,0 +1,159 @@
+"""transformers' and sentence-transformers' trainers, fed by our batches and repeatable to the last bit.
+
+Both are given a loader that starts at any step, a seed per step, so that a resumed run draws the same masks and
+dropout, and the loss's own numbers in the log. Their checkpoints are kept as they are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import safetensors.torch
+import torch
+from sentence_transformers import SentenceTransformerTrainer
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainerControl, TrainerState
+from transformers import TrainingArguments as Arguments
+
+from cmtp.train.batches import Batches, Row, from_step, own_slice, text_hash
+from cmtp.train.numbers import Numbers
+
+WEIGHTS = "model.safetensors"
+
+Collate = Callable[[list[Row], int], dict[str, Tensor]]
+"""Rows of this device and the number of rows before them in the batch, to tensors."""
+
+
+class BatchStream(IterableDataset):
+    """The batches of a run from a step on, this device's slice of each, as tensors."""
+
+    def __init__(self, batches: Batches, steps: range, rank: int, world: int, collate: Collate) -> None:
+        self.batches, self.steps, self.rank, self.world, self.collate = batches, steps, rank, world, collate
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        worker = get_worker_info()
+        number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        stream = from_step(self.batches, self.steps.start)
+        for step, batch in zip(self.steps, stream, strict=False):
+            if (step - self.steps.start) % workers == number:  # the loader takes workers in turn: the order stays
+                yield self.collate(own_slice(batch, self.rank, self.world), len(batch) * self.rank // self.world)
+
+
+def text_collate(tokenizer: PreTrainedTokenizerBase, length: int) -> Collate:
+    """For stage 1: tokens, attention mask and which tokens are special."""
+
+    def collate(rows: list[Row], before: int) -> dict[str, Tensor]:
+        found = tokenizer(
+            [row.query for row in rows],
+            max_length=length,
+            truncation=True,
+            padding=True,
+            return_special_tokens_mask=True,
+            return_tensors="pt",
+        )
+        special = found["special_tokens_mask"].bool() | (found["attention_mask"] == 0)
+        return {"input_ids": found["input_ids"], "attention_mask": found["attention_mask"], "special": special}
+
+    return collate
+
+
+def pair_collate(tokenizer: PreTrainedTokenizerBase, query_length: int, passage_length: int) -> Collate:
+    """For stages 2 and 3: tokens of the queries and of all their passages, and what the loss must know of each."""
+
+    def collate(rows: list[Row], before: int) -> dict[str, Tensor]:
+        passages = [(i, text, True) for i, row in enumerate(rows) for text in row.pos]
+        passages += [(i, text, False) for i, row in enumerate(rows) for text in row.neg]
+        scores = [score for row in rows for score in row.pos_scores or [float("nan")] * len(row.pos)]
+        scores += [score for row in rows for score in row.neg_scores or [float("nan")] * len(row.neg)]
+        owners = torch.tensor([i for i, _, _ in passages])
+        query_text = torch.tensor([text_hash(row.query) for row in rows])
+        in_batch = torch.tensor([row.in_batch for row in rows])
+        tokens = {
+            "query": [row.instruction + row.query for row in rows],
+            "passage": [text for _, text, _ in passages],
+        }
+        batch: dict[str, Tensor] = {}
+        for side, length in (("query", query_length), ("passage", passage_length)):
+            found = tokenizer(tokens[side], max_length=length, truncation=True, padding=True, return_tensors="pt")
+            batch[f"{side}_input_ids"] = found["input_ids"]
+            batch[f"{side}_attention_mask"] = found["attention_mask"]
+        labels = {
+            "query_row": torch.arange(before, before + len(rows)),
+            "query_text": query_text,
+            "positive_text": torch.tensor([text_hash(row.pos[0]) for row in rows]),
+            "in_batch": in_batch,
+            "passage_row": owners + before,
+            "passage_text": torch.tensor([text_hash(text) for _, text, _ in passages]),
+            "passage_positive": torch.tensor([positive for _, _, positive in passages]),
+            "passage_query_text": query_text[owners],
+            "passage_in_batch": in_batch[owners],
+            "passage_score": torch.tensor(scores, dtype=torch.float32),
+        }
+        return batch | {f"label_{name}": value for name, value in labels.items()}
+
+    return collate
+
+
+class StepSeed(TrainerCallback):
+    """Seeds every step by its number: a resumed run draws what the uninterrupted one would have drawn."""
+
+    def __init__(self, seed: int, rank: int) -> None:
+        self.seed, self.rank = seed, rank
+
+    def on_step_begin(self, args: Arguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Before the forward pass."""
+        torch.manual_seed((self.seed * 1_000_003 + state.global_step) * 4099 + self.rank)
+
+
+class Streamed:
+    """Mixin of a trainer: our stream as its loader, the loss's numbers in its log."""
+
+    stream: BatchStream
+    loader_workers: int
+    numbers: Numbers
+    """What the loss measures beside itself."""
+
+    def get_train_dataloader(self) -> DataLoader:
+        """The stream has this device's batches already: accelerate must not share them out again."""
+        generator = torch.Generator().manual_seed(0)  # else the loader draws from the global one, where we resume
+        return DataLoader(self.stream, batch_size=None, num_workers=self.loader_workers, generator=generator)
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """Add the loss's own numbers."""
+        if "loss" in logs:
+            logs = logs | self.numbers.take()
+        super().log(logs, *args, **kwargs)  # type: ignore[misc]
+
+
+class TextTrainer(Streamed, Trainer):
+    """Stage 1: the model computes its own loss."""
+
+    def compute_loss(self, model: nn.Module, inputs: dict[str, Tensor], *args: Any, **kwargs: Any) -> Tensor:
+        """L_enc + L_dec."""
+        loss: Tensor = model(**inputs)
+        return loss
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Weights that two modules share are written once."""
+        folder = output_dir or self.args.output_dir or ""
+        os.makedirs(folder, exist_ok=True)
+        safetensors.torch.save_model(cast(nn.Module, self.model), os.path.join(folder, WEIGHTS))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        safetensors.torch.load_model(cast(nn.Module, self.model), os.path.join(resume_from_checkpoint, WEIGHTS))
+
+
+class PairTrainer(Streamed, SentenceTransformerTrainer):
+    """Stages 2 and 3: sentence-transformers' trainer with our loss."""
+
+    def collect_features(self, inputs: dict[str, Any]) -> tuple[list[dict[str, Tensor]], Any]:
+        """Tokens of queries and passages, and the labels of `pair_collate`."""
+        features = [
+            {name: inputs[f"{side}_{name}"] for name in ("input_ids", "attention_mask")}
+            for side in ("query", "passage")
+        ]
+        labels = {name.removeprefix("label_"): value for name, value in inputs.items() if name.startswith("label_")}
+        return features, labels

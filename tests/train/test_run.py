@@ -1,0 +1,164 @@
+"""Whole runs on a build of three topics: killed and resumed, all stages, the result opened; and runs that must stop."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from sentence_transformers import SentenceTransformer
+
+from cmtp.errors import CmtpError, UsageError
+from cmtp.evaluate.heldout import manifest_sha256
+from cmtp.train.guards import CONSTANT_LOGS, Guard
+from cmtp.train.settings import load_settings, stage_names
+from cmtp.train.stages import last_checkpoint
+from tests.train.shards import write_build
+
+TINY = [
+    "model={vocabulary: 300, layers: 1, hidden: 32, heads: 2, intermediate: 64, positions: 64, pooling: mean}",
+    "pretrain={batch: 16, max_length: 48, max_steps: 8, checkpoint_steps: 4, log_steps: 4}",
+    "weak={batch: 16, learning_rate: 0.003, epochs: 9, max_steps: 40, checkpoint_steps: 5, log_steps: 5, chunk: 8}",
+    "finetune={batch: 8, max_steps: 6, checkpoint_steps: 3, log_steps: 3, chunk: 8, merge: 0.3, instruction: true}",
+    "instruction=为这个句子生成表示以用于检索相关文章：",
+    "eval.share=0.3",
+]
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    return write_build(tmp_path_factory.mktemp("build") / "shards")
+
+
+def run(shards, out, stages="pretrain,weak,finetune", *more, fresh=False):
+    from cmtp.train.run import train
+
+    return train(
+        shards, str(out), load_settings("nano", None, [*TINY, *more]), stage_names(stages), fresh=fresh, threads=1
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(shards, tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole") / "model"
+    return out, run(shards, out)
+
+
+def test_killed_and_resumed_gives_the_same_weights(shards, whole, tmp_path, capsys):
+    """SIGKILL in the middle of the second stage, after its second checkpoint."""
+    out = tmp_path / "model"
+    settings = [word for item in TINY for word in ("--set", item)]
+    command = [sys.executable, "-m", "cmtp.cli", "train", shards, "--out", str(out), "--threads", "1", *settings]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+    end = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < end:
+        if list(out.glob(".work/weak-*.run/checkpoint-10/trainer_state.json")):
+            os.killpg(process.pid, signal.SIGKILL)
+            break
+        time.sleep(0.01)
+    _, errors = process.communicate()
+    assert process.returncode == -signal.SIGKILL, errors.decode()[-2000:]
+    assert not list(out.glob(".work/finetune-*"))
+    assert not (out / "model.safetensors").exists()
+    capsys.readouterr()
+    report = run(shards, out)
+    printed = capsys.readouterr().out
+    assert "pretrain: done before" in printed
+    assert "goes on at step" in printed
+    expected, found = load_file(whole[0] / "model.safetensors"), load_file(out / "model.safetensors")
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert report["scores"] == whole[1]["scores"]
+
+
+def test_the_result_opens_and_has_learned(shards, whole):
+    out, report = whole
+    model = SentenceTransformer(str(out), device="cpu")
+    vectors = model.encode(["怎么处理番茄？", "租赁合同违约"])
+    assert vectors.shape == (2, 32)
+    assert (vectors**2).sum(1) == pytest.approx([1, 1], abs=1e-5)
+    assert model.prompts["query"] == "为这个句子生成表示以用于检索相关文章："
+    rows = report["scores"]["rows"]
+    assert rows["after weak"]["ndcg@10"] > rows["untrained"]["ndcg@10"]
+    assert list(rows) == [
+        "BM25 (character bigrams)",
+        "static-zh",
+        "untrained",
+        "after pretrain",
+        "after weak",
+        "after finetune",
+    ]
+
+
+def test_card_and_logs(shards, whole):
+    out, report = whole
+    card = (out / "README.md").read_text(encoding="utf-8")
+    assert manifest_sha256(shards) in card
+    assert "after finetune" in card
+    assert "not C-MTEB" in card
+    assert json.loads((out / "training.json").read_text(encoding="utf-8")) == report
+    assert len(list(out.glob(".work/*.run/logs/events.out.tfevents.*"))) == 3
+
+
+def test_a_finished_run_is_not_done_again(shards, whole):
+    out, report = whole
+    before = (out / "model.safetensors").stat().st_mtime_ns
+    again = run(shards, out)
+    assert again["stages"] == report["stages"]
+    assert (out / "model.safetensors").stat().st_mtime_ns >= before
+
+
+def test_other_settings_in_the_same_folder_are_refused(shards, whole):
+    with pytest.raises(UsageError, match="other data or settings"):
+        run(shards, whole[0], "weak", "seed=7")
+
+
+def test_a_folder_of_other_things_is_not_touched(shards, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(UsageError, match="holds no training run"):
+        run(shards, tmp_path, "weak")
+
+
+def test_a_learning_rate_that_explodes_stops(shards, tmp_path):
+    with pytest.raises(CmtpError, match=r"the loss is (nan|inf) at step"):
+        run(shards, tmp_path / "m", "weak", "weak.learning_rate=1e38", "weak.warmup=0")
+
+
+def test_a_constant_loss_stops():
+    guard = Guard("weak")
+    arguments = SimpleNamespace(logging_steps=10)
+    for n in range(1, CONSTANT_LOGS):
+        guard.on_log(arguments, SimpleNamespace(global_step=10 * n), None, {"loss": 0.0})
+    with pytest.raises(CmtpError, match=r"0\.000000 from step 10 to 50.*queries without negatives"):
+        guard.on_log(arguments, SimpleNamespace(global_step=50), None, {"loss": 0.0})
+    guard.losses.clear()
+    for n in range(20):
+        guard.on_log(arguments, SimpleNamespace(global_step=n), None, {"loss": 1 + n * 1e-6})
+
+
+def test_a_checkpoint_that_was_being_written_is_passed_over(tmp_path):
+    for step, state in ((5, '{"global_step": 5}'), (10, '{"glob')):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(state)
+    (tmp_path / "checkpoint-15").mkdir()
+    assert last_checkpoint(tmp_path).name == "checkpoint-5"
+
+
+def test_settings_are_checked():
+    with pytest.raises(UsageError, match=r"weak\.batch"):
+        load_settings("nano", None, ["weak.batch=0"])
+    with pytest.raises(UsageError, match=r"weak\.size"):
+        load_settings("nano", None, ["weak.size=3"])
+    with pytest.raises(UsageError, match="--preset huge"):
+        load_settings("huge")
+    with pytest.raises(UsageError, match="rerank is none of"):
+        stage_names("weak,rerank")
+    assert load_settings("small").model.hidden == 512
+    assert math.isclose(load_settings("base").weak.temperature, 0.01)
+    assert stage_names("finetune,weak") == ("weak", "finetune")
