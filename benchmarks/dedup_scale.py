@@ -1,0 +1,144 @@
+"""Dedup by size: time, memory and recall of the whole stage from 10^5 rows on, and rows that share a paragraph."""
+
+from __future__ import annotations
+
+import resource
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pyarrow as pa
+
+from benchmarks.dedup_data import boilerplate, make
+from benchmarks.loglog import Panel, at, svg
+from cmtp.dedup.references import resolve
+from cmtp.dedup.stage import DedupStage
+from cmtp.engine.executor import ProcessExecutor
+from cmtp.engine.store import Store
+from cmtp.engine.task import StageJob
+from cmtp.recipe import Recipe
+
+
+@dataclass
+class Run:
+    """What one run of the stage took."""
+
+    job: StageJob
+    seconds: float
+    cpu: float
+    """Seconds of processor time of this process and its workers: what the machine's other work does not change."""
+    peak: int
+    facts: dict[str, Any]
+    steps: dict[str, tuple[float, int]]
+    """By kind of task: seconds of all of them together, largest resident set in bytes."""
+
+
+@contextmanager
+def peak_memory() -> Iterator[list[int]]:
+    """A list whose only entry is the largest resident set of this process and its children so far, in bytes."""
+    peak, stop = [0], threading.Event()
+    me = psutil.Process()
+
+    def watch() -> None:
+        while not stop.wait(0.1):
+            total = 0
+            for process in (me, *me.children(recursive=True)):
+                try:
+                    total += process.memory_info().rss
+                except psutil.NoSuchProcess:
+                    continue
+            peak[0] = max(peak[0], total)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    yield peak
+    stop.set()
+    thread.join()
+
+
+def cpu_seconds() -> float:
+    """Processor time so far of this process and of its children that ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def run_stage(store: Store, inputs: list[str], workers: int, **settings: Any) -> Run:
+    """Parquet in, verdicts out; the start of the workers is counted."""
+    resolved = Recipe(dedup=settings).stage_settings("dedup")  # type: ignore[arg-type]
+    job = StageJob(store, "dedup", inputs, resolved | {"references": resolve(resolved)})
+    facts: dict[str, Any] = {}
+    steps: dict[str, tuple[float, int]] = {}
+    start, busy = time.perf_counter(), cpu_seconds()
+    with peak_memory() as peak, ProcessExecutor(workers) as executor:
+        for tasks in DedupStage().steps(job):
+            for receipt in executor.run(tasks, store):
+                name = receipt.name.rsplit("-", 1)[0]
+                for key, value in receipt.facts.items():
+                    if not isinstance(value, int):
+                        continue
+                    facts[f"{name} {key}"] = facts.get(f"{name} {key}", 0) + value
+                seconds, most = steps.get(name, (0.0, 0))
+                steps[name] = seconds + receipt.seconds, max(most, receipt.peak_rss)
+    return Run(job, time.perf_counter() - start, cpu_seconds() - busy, peak[0], facts, steps)
+
+
+def kept_rows(run: Run, store: Store) -> np.ndarray:
+    """Numbers of the rows that stayed, sorted."""
+    tables = [store.read_table(run.job.kept(index), ["origin"]) for index in range(len(run.job.inputs))]
+    origins = pa.concat_tables(tables)["origin"].to_pylist()
+    return np.sort(np.array([int(one.split("#")[1]) - 1 for one in origins], np.int64))
+
+
+def scaling(texts: list[str], sizes: list[int], workers: int, scratch: str | None, chart: str | None) -> list[str]:
+    """One line of a table per size; `chart`: SVG file to draw time and memory in."""
+    busy, memory = [], []
+    head = "| rows | text, GB | seconds | processor s | rows/s | peak memory, GiB | known pairs | recall | kept |"
+    lines = ["## By size: real, re-dealt and perturbed passages", "", head, "|---" * 9 + "|"]
+    for size in sizes:
+        with tempfile.TemporaryDirectory(dir=scratch) as folder:
+            files, truth = make(texts, size, folder, workers)
+            store = Store(folder)
+            run = run_stage(store, files, workers, number_chars=0, same_amounts=0)
+            kept = kept_rows(run, store)
+            both = np.isin(truth, kept).all(axis=1)
+            gigabytes = sum(store.read_table(one, ["passage"]).nbytes for one in files) / 1e9
+        lines.append(
+            f"| {size:,} | {gigabytes:.2f} | {run.seconds:.1f} | {run.cpu:.1f} | {size / run.seconds:,.0f} "
+            f"| {run.peak / 2**30:.2f} | {len(truth):,} | {1 - both.mean():.4f} | {len(kept):,} |"
+        )
+        busy.append((float(size), run.cpu))
+        memory.append((float(size), run.peak / 2**30))
+    if chart:
+        panels = [Panel("processor seconds", busy, 1e8, "s"), Panel("peak memory, GiB", memory, 1e8, "GiB")]
+        Path(chart).write_text(svg(panels), encoding="utf-8")
+    if len(sizes) > 1:
+        hours, gigabytes = at(busy, 1e8) / 3600, at(memory, 1e8)
+        lines += ["", f"The last two points lead to {hours:.1f} processor hours and {gigabytes:.1f} GiB for 10^8 rows."]
+    return lines
+
+
+def pathological(sizes: list[int], workers: int, scratch: str | None) -> list[str]:
+    """One line of a table per kind of shared paragraph and size."""
+    lines = ["## Rows that share a paragraph of 300 characters", ""]
+    lines += [
+        "| rows share a paragraph | rows | seconds | processor s | peak memory, GiB | comparisons | kept |",
+        "|---" * 7 + "|",
+    ]
+    for kind in ("identical", "one word", "boilerplate .7", "boilerplate .5"):
+        for size in sizes:
+            with tempfile.TemporaryDirectory(dir=scratch) as folder:
+                store = Store(folder)
+                run = run_stage(store, boilerplate(size, folder, kind), workers)
+                kept = kept_rows(run, store)
+            lines.append(
+                f"| {kind} | {size:,} | {run.seconds:.1f} | {run.cpu:.1f} | {run.peak / 2**30:.2f} "
+                f"| {run.facts.get('verify-passage comparisons', 0):,} | {len(kept):,} |"
+            )
+    return lines
