@@ -2,7 +2,7 @@
 
 import html
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cmtp.extract.pair import Limits
@@ -75,6 +75,7 @@ def test_readers_give_the_structure_that_was_written(title, lead, sections):
         assert structure(read_plain("\n".join([title, *lead]), "o", "s")) == expected
 
 
+@example("\t\x08")  # indented code of an invisible character alone
 @given(st.text(max_size=300))
 def test_readers_make_no_character_up(text):
     """Whatever the text: the characters of the article are characters of the text, or of the entities in it."""

@@ -9,6 +9,7 @@ from cmtp.sources.document import Article, Section
 from cmtp.sources.markdown.blocks import CODE, HEADING, ROW, Scanner, front_matter
 from cmtp.sources.markdown.boilerplate import is_navigation, strip
 from cmtp.sources.markdown.inline import plain
+from cmtp.text.clean import paragraphs as clean_lines
 
 _SPACED: Final = re.compile(r"(?<!\S)([\u4e00-\u9fff])\s+([\u4e00-\u9fff])(?!\S)")
 
@@ -39,7 +40,7 @@ def read_markdown(text: str, origin: str, source: str) -> Article:
                 paragraphs = []
                 sections.append(Section(block.level, heading, paragraphs))
         elif block.kind == CODE:
-            paragraphs.extend(line.strip() for line in block.lines if line.strip())
+            paragraphs.extend(clean_lines("\n".join(block.lines)))
         else:
             lines = [_cells(block.lines[0])] if block.kind == ROW else block.lines
             shown = plain(lines, scanner.references)
