@@ -2,80 +2,41 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from cmtp.dedup.references import resolve
-from cmtp.dedup.stage import DedupStage
-from cmtp.embed.base import ENCODER_NAMES, is_encoder_name
 from cmtp.engine.executor import Executor, ProcessExecutor, SerialExecutor
 from cmtp.engine.plan import WORK, StageRun, fingerprint, run_stage
 from cmtp.engine.progress import BuildProgress
 from cmtp.engine.store import Store
-from cmtp.engine.task import Stage
 from cmtp.errors import CmtpError, UsageError
-from cmtp.extract.stage import ExtractStage
-from cmtp.filters.stage import FilterStage
-from cmtp.mining.stage import MineStage
+from cmtp.folders import forget, lock
+from cmtp.planning import Options, Plan, make_plan
 from cmtp.recipe import Recipe
 from cmtp.shards.manifest import make_manifest
 from cmtp.shards.publish import is_published, publish
 from cmtp.shards.stage import ShardStage, TableInput
 from cmtp.shards.verify import verify
-from cmtp.similarity.encode import EncodeStage, encode_settings
-from cmtp.similarity.stage import SimilarityStage
-from cmtp.sources.discover import RawFiles, discover
-
-WORKER_BYTES = 1 << 30
-"""Memory a worker may need, measured on builds with the default settings; --max-memory is divided by it."""
+from cmtp.sources.discover import RawFiles
 
 EXPLAINED_BY = {
-    "extract": "sources",
     "dedup": "dedup.threshold, dedup.max_per_passage or dedup.max_per_query",
     "filter": "filter.language, filter.thresholds or filter.disable",
     "similarity": "similarity.threshold, similarity.shuffled_share or similarity.max_loss",
 }
 """The settings that most likely explain a stage that keeps hardly anything, or rejects nothing."""
 
+EXTRACT_EXPLAINED_BY = {
+    "unknown_layout": "sources, where a recipe says which field is the query and which the passage",
+    "unsupported_format": "the formats that `cmtp sources` lists",
+}
+"""The same for extract, by its most frequent reason; for the others the rows themselves say what is wrong."""
+
 TOO_MUCH = 0.95
 """Share of rejected rows from which a stage warns."""
-
-
-@dataclass
-class Options:
-    """How a build runs; nothing here changes its result.
-
-    Attributes:
-        workers: processes; 1 works in this process.
-        max_memory: bytes, or None for no bound; lowers the number of workers.
-        until: the last stage to run.
-        fresh: forget what an earlier run finished.
-        strict: stop at the first broken record.
-    """
-
-    workers: int = os.cpu_count() or 1
-    max_memory: int | None = None
-    until: str = "mine"
-    fresh: bool = False
-    strict: bool = False
-
-    def usable_workers(self) -> int:
-        """Workers that fit into the memory given.
-
-        Raises:
-            UsageError: not even one does.
-        """
-        if self.max_memory is None:
-            return self.workers
-        fit = self.max_memory // WORKER_BYTES
-        if fit < 1:
-            raise UsageError(f"--max-memory {self.max_memory:,} bytes: one worker may need {WORKER_BYTES:,}")
-        return min(self.workers, fit)
 
 
 @dataclass
@@ -95,51 +56,6 @@ class Outcome:
     timings: dict[str, Any] = field(default_factory=dict)
 
 
-def plan_stages(files: RawFiles, recipe: Recipe, until: str) -> list[Stage]:
-    """The stages up to `until`; encode, which decides nothing, stands before those that read its vectors."""
-    stages: list[Stage] = []
-    for stage in (ExtractStage(files), DedupStage(), FilterStage(), SimilarityStage(), MineStage()):
-        if stage.name == "similarity" or (stage.name == "mine" and recipe.mine.encoder is not None):
-            stages.append(EncodeStage())
-        stages.append(stage)
-        if stage.name == until:
-            break
-    return stages
-
-
-def stage_settings(recipe: Recipe, stage: str, strict: bool, encoded: str) -> dict[str, Any]:
-    """What the tasks of a stage are given.
-
-    Args:
-        recipe: the recipe.
-        stage: name of the stage.
-        strict: whether extract stops at the first broken record.
-        encoded: folder of the last encode stage; empty before the first, which is similarity's.
-    """
-    if stage == "encode":
-        return encode_settings(recipe.mine.encoder if encoded and recipe.mine.encoder else recipe.similarity.encoder)
-    settings = recipe.stage_settings(stage)
-    if stage == "extract":
-        settings["strict"] = strict
-    if stage == "dedup":
-        settings["references"] = resolve(settings)
-    if stage in ("similarity", "mine"):
-        settings["encoded"] = encoded
-    return settings
-
-
-def check_encoders(recipe: Recipe) -> None:
-    """Refuse encoders that are not known.
-
-    Raises:
-        UsageError: naming the setting and the known ones.
-    """
-    for setting, name in (("similarity.encoder", recipe.similarity.encoder), ("mine.encoder", recipe.mine.encoder)):
-        if name is not None and not is_encoder_name(name):
-            known = ", ".join(ENCODER_NAMES)
-            raise UsageError(f"{setting} = {name!r}: known encoders are {known}, a model's hub name or its folder")
-
-
 def build(roots: list[str], out: str, recipe: Recipe, options: Options, progress: BuildProgress) -> Outcome:
     """Build the shards.
 
@@ -154,55 +70,48 @@ def build(roots: list[str], out: str, recipe: Recipe, options: Options, progress
         UsageError: unusable sources or settings, before any work.
         CmtpError: a task failed, or the result does not verify.
     """
-    check_encoders(recipe)
-    workers = options.usable_workers()
-    files = discover(roots, recipe.extract, recipe.sources)
-    resolve(recipe.stage_settings("dedup"))  # refused before any work
+    plan = make_plan(roots, out, recipe, options)
+    for note in plan.notes:
+        progress.note(note)
     store = Store(out)
-    with lock(store), open_executor(workers) as executor:
+    with lock(store), open_executor(options.usable_workers()) as executor:
         if options.fresh:
-            store.remove(WORK)
+            forget(store)
         store.sweep("")
-        return _run(files, store, recipe, options, executor, progress)
+        return _run(plan, store, recipe, executor, progress)
 
 
-def _run(
-    files: RawFiles, store: Store, recipe: Recipe, options: Options, executor: Executor, progress: BuildProgress
-) -> Outcome:
+def _run(plan: Plan, store: Store, recipe: Recipe, executor: Executor, progress: BuildProgress) -> Outcome:
     runs: list[StageRun] = []
-    # Size and time of change stand for a file's content here; the manifest has a digest of what was read.
-    reads: Any = [[file.path, file.source, file.bytes, file.mtime_ns] for file in files]
     inputs: list[str] = []
-    used: set[str] = set()
     encoded: list[StageRun] = []
-    for stage in plan_stages(files, recipe, options.until):
-        settings = stage_settings(recipe, stage.name, options.strict, encoded[-1].folder if encoded else "")
-        run = run_stage(stage, store, inputs, settings, reads, executor, progress)
-        used.add(run.folder)
-        inputs, reads = run.kept, run.fingerprint
-        if stage.name == "encode":
-            progress.stage_done(stage.name, "vectors written")
+    for planned in plan.stages:
+        run = run_stage(planned.stage, store, inputs, planned.settings, planned.reads, executor, progress)
+        inputs = run.kept
+        if run.name == "encode":
+            progress.stage_done(run.name, "vectors written")
             encoded.append(run)
             continue
-        progress.stage_done(stage.name, f"{run.ledger.rows_kept:,} of {run.ledger.rows_in:,} rows kept")
+        progress.stage_done(run.name, f"{run.ledger.rows_kept:,} of {run.ledger.rows_in:,} rows kept")
         runs.append(run)
     shards = ShardStage(_tables(runs, store))
     settings = recipe.stage_settings("shard")
     reads = [run.fingerprint for run in runs]
     mark = fingerprint(shards, settings, reads)
+    warnings = [*plan.notes, *_warnings(plan.files, runs)]
     if is_published(store, mark):
-        return Outcome(store.read_json("manifest.json"), _warnings(files, runs), unchanged=True)
+        return Outcome(store.read_json("manifest.json"), warnings, unchanged=True)
     done = run_stage(shards, store, [], settings, reads, executor, progress)
-    manifest = make_manifest(recipe, {file.path: file.source for file in files}, runs, encoded, done)
+    manifest = make_manifest(recipe, {file.path: file.source for file in plan.files}, runs, encoded, done)
     publish(store, done.folder, mark, manifest)
     progress.stage_done("shard", f"{manifest['tables']['pairs']['rows']:,} pairs written")
-    _forget_stale(store, used)
+    _forget_stale(store, {planned.folder for planned in plan.stages})
     problems = verify(store)
     if problems:
         raise CmtpError("the finished build does not verify:\n" + "\n".join(problems))
     timings = _timings(progress)
     store.write_json("timings.json", timings)
-    return Outcome(manifest, _warnings(files, runs), timings=timings)
+    return Outcome(manifest, warnings, timings=timings)
 
 
 def measure_similarity(raw_or_shards: str, recipe: Recipe, progress: BuildProgress) -> dict[str, Any]:
@@ -249,15 +158,18 @@ def _warnings(files: RawFiles, runs: list[StageRun]) -> list[str]:
         lines.append(f"{len(files.passed_over):,} hidden or special files were passed over: {some}")
     for run in runs:
         rows, kept = run.ledger.rows_in, run.ledger.rows_kept
+        reasons = run.ledger.reasons().most_common(3)
         setting = EXPLAINED_BY.get(run.name)
+        if run.name == "extract" and reasons:
+            setting = EXTRACT_EXPLAINED_BY.get(reasons[0][0], "the rows of rejects/extract")
         if setting is None or rows == 0:
             continue
-        most = ", ".join(f"{reason} {n:,}" for reason, n in run.ledger.reasons().most_common(3))
+        most = ", ".join(f"{reason} {n:,}" for reason, n in reasons)
         if kept == 0:
             lines.append(f"{run.name} kept none of {rows:,} rows ({most}): look at {setting}")
         elif rows - kept > TOO_MUCH * rows:
             lines.append(f"{run.name} rejected {rows - kept:,} of {rows:,} rows ({most}): look at {setting}")
-        elif rows == kept and run.name != "extract":
+        elif rows == kept:
             lines.append(f"{run.name} rejected none of {rows:,} rows: look at {setting}")
     return lines
 
@@ -282,7 +194,7 @@ def _timings(progress: BuildProgress) -> dict[str, Any]:
         }
         for name, clock in progress.clocks.items()
     }
-    return {"stages": stages, "peak_memory_bytes": progress.memory.peak}
+    return {"stages": stages, "seconds": round(progress.seconds, 2), "peak_memory_bytes": progress.memory.peak}
 
 
 @contextmanager
@@ -293,24 +205,3 @@ def open_executor(workers: int) -> Iterator[Executor]:
     else:
         with ProcessExecutor(workers) as executor:
             yield executor
-
-
-@contextmanager
-def lock(store: Store) -> Iterator[None]:
-    """Keep a second build out of a local output folder; the system lets go when the process ends, however it ends."""
-    if not store.is_local:
-        yield
-        return
-    import fcntl
-
-    path = Path(store.full(WORK))
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"--out {store.root}: cannot make the folder: {error.strerror}") from error
-    with (path / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UsageError(f"--out {store.root}: another build is writing to this folder") from error
-        yield

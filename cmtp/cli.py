@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -11,10 +12,13 @@ from typing import Annotated
 
 import typer
 
-from cmtp.errors import CmtpError, UsageError
+from cmtp.errors import DISK_FULL, CmtpError, UsageError
 from cmtp.threads import limit_threads
 
 limit_threads()  # commands import what they need themselves, after this
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,6 +28,21 @@ app = typer.Typer(
 )
 
 Shards = Annotated[str, typer.Argument(help="Output folder of a build.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"cmtp {version('cmtp')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")] = False,
+) -> None:
+    """Build training data for Chinese text-embedding models from raw text. --debug shows tracebacks."""
 
 
 @app.command()
@@ -38,35 +57,37 @@ def build(
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one per core.")] = None,
     max_memory: Annotated[str | None, typer.Option(help="Bound on memory, for example 8GiB.")] = None,
-    until: Annotated[str, typer.Option(help="Last stage: extract, dedup, filter, similarity or mine.")] = "mine",
+    until: Annotated[
+        str, typer.Option(help="Last stage: extract, dedup, filter, similarity, mine or shard.")
+    ] = "shard",
     fresh: Annotated[bool, typer.Option(help="Start over, whatever an earlier run finished.")] = False,
     strict: Annotated[bool, typer.Option(help="Stop at the first broken record.")] = False,
     dry_run: Annotated[bool, typer.Option(help="Show what would be read and done, and do nothing.")] = False,
 ) -> None:
     """Run the whole pipeline: extract, dedup, filter, similarity, mine, shard."""
     from cmtp import summary
-    from cmtp.build import Options
     from cmtp.build import build as run_build
     from cmtp.engine.progress import BuildProgress
+    from cmtp.planning import Options, make_plan
     from cmtp.recipe import load_recipe
+    from cmtp.schema import STAGES
 
     older = [f"dedup.against={json.dumps(against, ensure_ascii=False)}"] if against else []
     settings = load_recipe(recipe, [*(set_ or []), *older])
-    stages = ("extract", "dedup", "filter", "similarity", "mine")
-    if until not in stages:
-        raise UsageError(f"--until {until}: give one of {', '.join(stages)}")
+    if until not in STAGES:
+        raise UsageError(f"--until {until}: give one of {', '.join(STAGES)}")
     roots = [*source, *(more or [])]
-    if dry_run:
-        print(summary.plan(roots, settings, until))
-        return
     options = Options(until=until, fresh=fresh, strict=strict, max_memory=_bytes(max_memory))
     if workers is not None:
         options.workers = workers
+    if dry_run:
+        print(summary.plan(make_plan(roots, out, settings, options), out))
+        return
     with BuildProgress() as progress:
         outcome = run_build(roots, out, settings, options, progress)
     print(summary.outcome(outcome, out))
     if not outcome.manifest["stages"][0]["kept"]:
-        raise CmtpError(f"no pairs came out of the sources; the reasons are in {out}/rejects/extract")
+        raise CmtpError(f"no pairs came out of the sources; the reasons: cmtp inspect {out} --stage extract")
 
 
 @app.command()
@@ -145,8 +166,8 @@ def mine(
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one per core.")] = None,
 ) -> None:
     """Mine hard negatives of an existing build anew, with another encoder or other settings."""
-    from cmtp.build import Options
     from cmtp.engine.progress import BuildProgress
+    from cmtp.planning import Options
     from cmtp.recipe import load_recipe
     from cmtp.remine import remine
 
@@ -284,16 +305,22 @@ def _run() -> int:
         sys.argv.remove("--debug")
     try:
         app()
-    except SystemExit as stop:  # how typer ends
+    except SystemExit as stop:  # how typer ends, also after Ctrl-C
+        if stop.code == INTERRUPTED:
+            print("cmtp: stopped; the same command goes on where it was: finished work is kept", file=sys.stderr)
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except CmtpError as error:
         if debug:
             raise
         print(f"cmtp: {error}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("cmtp: stopped; start the same command again to go on", file=sys.stderr)
-        return 130
+    except OSError as error:  # the disk's doing
+        if debug:
+            raise
+        remedy = DISK_FULL if error.errno == errno.ENOSPC else "Look at this file or folder and start again."
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"cmtp: {where}{error.strerror or error}. {remedy} (--debug shows where)", file=sys.stderr)
+        return 1
     except Exception as error:  # a defect of ours: say so in one line, whole with --debug
         if debug:
             raise

@@ -13,3 +13,7 @@ class UsageError(CmtpError):
     """Unusable arguments, recipe or source, found before any work (exit code 2)."""
 
     exit_code = 2
+
+
+DISK_FULL = "Free some space and start the same command again: finished tasks are not repeated."
+"""Remedy of a full disk."""

@@ -7,14 +7,18 @@ work starts.
 from __future__ import annotations
 
 import hashlib
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from cmtp.errors import UsageError
 from cmtp.schema import RELATIONS
+
+_SHOWN_CHARS = 80
+"""Characters shown of a value that is refused."""
 
 
 class Settings(BaseModel):
@@ -272,7 +276,6 @@ def load_recipe(path: Path | None = None, overrides: list[str] | None = None) ->
     Raises:
         UsageError: unreadable file, unknown setting, impossible value.
     """
-    where = str(path) if path else "recipe"
     values: Any = {}
     if path is not None:
         try:
@@ -288,7 +291,7 @@ def load_recipe(path: Path | None = None, overrides: list[str] | None = None) ->
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
-        raise UsageError(_explain(error, where)) from error
+        raise UsageError(_explain(error, path, overrides or [])) from error
 
 
 def _apply(values: dict[str, Any], override: str) -> None:
@@ -306,25 +309,50 @@ def _apply(values: dict[str, Any], override: str) -> None:
         raise UsageError(f"--set {override}: the value is not YAML: {error}") from error
 
 
-def _explain(error: ValidationError, where: str) -> str:
-    """One line per problem: the setting's full name, what is wrong, and what would be right."""
+def _explain(error: ValidationError, path: Path | None, overrides: list[str]) -> str:
+    """One line per problem: where it was set, the setting's full name, what is wrong, and what would be right."""
     lines = []
     for problem in error.errors():
         name = ".".join(str(part) for part in problem["loc"])
+        # the file is read first, so what an override sets is the override's doing
+        overridden = any(name.startswith(override.partition("=")[0].strip()) for override in overrides)
+        where = "--set" if overridden or path is None else str(path)
         if problem["type"] == "extra_forbidden":
             lines.append(f"{where}: there is no setting {name}{_known_beside(problem['loc'])}")
+        elif problem["type"] == "value_error":  # raised by a class of ours, about several of its settings
+            lines.append(f"{where}: {name}: {problem['ctx']['error']}")
+        elif problem["type"] in ("model_type", "model_attributes_type"):
+            group = _settings_at(problem["loc"])
+            lines.append(f"{where}: {name} is a group of settings, not a value: {', '.join(group)}")
         else:
-            lines.append(f"{where}: {name} = {problem['input']!r}: {problem['msg']}")
+            lines.append(f"{where}: {name} = {_short(problem['input'])}: {problem['msg']}")
     return "\n".join(lines)
 
 
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
+
+
 def _known_beside(loc: tuple[int | str, ...]) -> str:
-    model: Any = Recipe
-    for part in loc[:-1]:
-        if isinstance(part, int) or model is None:
-            return ""
-        field = model.model_fields.get(part)
-        model = field.annotation if field and isinstance(field.annotation, type) else None
-    if model is None or not issubclass(model, BaseModel):
+    """The settings that could have been meant, the likeliest first."""
+    known = _settings_at(loc[:-1])
+    if not known:
         return ""
-    return f"; known here: {', '.join(model.model_fields)}"
+    close = get_close_matches(str(loc[-1]), known, n=1)
+    likely = f"; did you mean {close[0]}?" if close else ""
+    return f"{likely}; known here: {', '.join(known)}"
+
+
+def _settings_at(loc: tuple[int | str, ...]) -> list[str]:
+    """Names of the settings of a group; empty where there is no such group."""
+    model: Any = Recipe
+    for part in loc:
+        if isinstance(part, int):
+            continue  # an entry of a list: the list's own type says what it holds
+        field = model.model_fields.get(part)
+        inner = [field.annotation, *get_args(field.annotation)] if field else []
+        model = next((one for one in inner if isinstance(one, type) and issubclass(one, BaseModel)), None)
+        if model is None:
+            return []
+    return list(model.model_fields)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from cmtp.build import Options, check_encoders, lock, open_executor
+from cmtp.build import open_executor
 from cmtp.engine.plan import WORK, run_stage
 from cmtp.engine.progress import BuildProgress
 from cmtp.engine.store import Store
+from cmtp.folders import is_output, lock
 from cmtp.mining.stage import MineStage
+from cmtp.planning import Options, check_encoders
 from cmtp.recipe import Recipe
 from cmtp.shards.manifest import mined_manifest
 from cmtp.shards.publish import replace_table, resume_replacement
@@ -38,6 +40,8 @@ def remine(shards: str, recipe: Recipe, options: Options, progress: BuildProgres
     """
     check_encoders(recipe)
     store = Store(shards)
+    if not is_output(store):
+        read_manifest(store)  # says so, before a folder is made for the lock
     with lock(store), open_executor(options.usable_workers()) as executor:
         resume_replacement(store)
         manifest = read_manifest(store)

@@ -6,29 +6,33 @@ import json
 from collections import Counter
 from typing import Any
 
-from cmtp.build import Outcome, plan_stages, stage_settings
-from cmtp.recipe import Recipe
-from cmtp.sources.discover import discover
+from cmtp.build import Outcome
+from cmtp.engine.store import Store
+from cmtp.planning import Plan
+from cmtp.shards.publish import TOP
 
 SHOWN_CHARS = 300
 """Characters of a passage shown."""
 
+INTERNAL = frozenset({"encoded", "references", "model_sha256"})
+"""Settings that a build works out for itself; no recipe holds them."""
 
-def plan(roots: list[str], recipe: Recipe, until: str) -> str:
-    """What a build would read and do."""
-    files = discover(roots, recipe.extract, recipe.sources)
+
+def plan(found: Plan, out: str) -> str:
+    """What a build would read and do, and what of it an earlier run has done already."""
     count: Counter[str] = Counter()
     size: Counter[str] = Counter()
-    for file in files:
+    for file in found.files:
         count[file.source] += 1
         size[file.source] += file.bytes
-    lines = [f"{len(files):,} files, {sum(size.values()) / 1e6:,.1f} MB, {len(count)} sources"]
+    lines = [f"{len(found.files):,} files, {sum(size.values()) / 1e6:,.1f} MB, {len(count)} sources"]
     lines += [f"  {name}: {count[name]:,} files, {size[name] / 1e6:,.1f} MB" for name in sorted(count)]
-    for stage in plan_stages(files, recipe, until):
-        lines.append(f"{stage.name}:")
-        settings = stage_settings(recipe, stage.name, strict=False, encoded="")
-        lines += [f"  {name}: {value}" for name, value in settings.items()]
-    return "\n".join(lines)
+    store = Store(out)
+    for planned in found.stages:
+        done = len(store.list(f"{planned.folder}/receipts"))
+        lines.append(f"{planned.stage.name}:" + (f"  ({done} tasks are done already)" if done else ""))
+        lines += [f"  {name}: {value}" for name, value in planned.settings.items() if name not in INTERNAL]
+    return "\n".join([*lines, *(f"note: {line}" for line in found.notes)])
 
 
 def outcome(result: Outcome, out: str) -> str:
@@ -42,12 +46,14 @@ def outcome(result: Outcome, out: str) -> str:
         rejected = sorted(stage["rejected"].items(), key=lambda item: (-item[1], item[0]))
         lines += [f"{'':<14}{reason:<28}{n:>12,}" for reason, n in rejected]
     lines.append("")
-    for name, table in manifest["tables"].items():
-        lines.append(f"{name:<20}{table['rows']:>12,} rows in {len(table['files'])} files")
+    for name, table in sorted(manifest["tables"].items(), key=lambda item: TOP.index(item[0].split("/")[0])):
+        files = len(table["files"])
+        lines.append(f"{name:<20}{table['rows']:>12,} rows in {files} file{'s' if files != 1 else ''}")
     lines += ["", *(f"note: {line}" for line in result.warnings)]
     if result.timings:
-        seconds = sum(stage["seconds"] for stage in result.timings["stages"].values())
-        lines.append(f"{seconds:.0f} s, peak memory {result.timings['peak_memory_bytes'] / 2**30:.2f} GiB")
+        lines.append(
+            f"{result.timings['seconds']:.0f} s, peak memory {result.timings['peak_memory_bytes'] / 2**30:.2f} GiB"
+        )
     lines.append(f"look inside: cmtp inspect {out} -n 5; cmtp inspect {out} --stage filter; cmtp verify {out}")
     return "\n".join(lines)
 

@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cmtp.build import Options, build
+from cmtp.build import build
 from cmtp.engine.progress import BuildProgress
 from cmtp.engine.store import Store
 from cmtp.errors import CmtpError, UsageError
+from cmtp.planning import Options
 from cmtp.recipe import Recipe
 from tests.builds import cli
 
@@ -113,9 +114,30 @@ def test_a_file_that_cannot_be_read_is_rejected(tmp_path):
     folder.mkdir(parents=True)
     write_jsonl(folder / "good.jsonl", lines(GOOD))
     (folder / "gone.jsonl").symlink_to(tmp_path / "nowhere")  # even root cannot read it
+    unreadable = ["s/gone.jsonl#0"]
+    if os.geteuid() != 0:  # modes bind everyone else
+        write_jsonl(folder / "forbidden.jsonl", lines(GOOD))
+        (folder / "forbidden.jsonl").chmod(0)
+        unreadable.append("s/forbidden.jsonl#0")
     cli("build", "--source", tmp_path / "raw", "--out", tmp_path / "out", "--workers", 1)
     rejects = pl.read_parquet(f"{tmp_path}/out/rejects/extract/*.parquet")
-    assert rejects.select(pl.col("reason").cast(pl.String)).to_series().to_list() == ["unreadable_file"]
+    assert sorted(rejects["origin"]) == sorted(unreadable)
+    assert set(rejects["reason"].cast(pl.String)) == {"unreadable_file"}
+
+
+def test_file_names_of_any_kind(tmp_path):
+    folder = os.fsencode(tmp_path / "raw" / "带 空格 #1!")
+    os.makedirs(folder)
+    names = [b"\xbe\xc9.jsonl", "换\n行.jsonl".encode(), b"[br]{x}*?.jsonl", b"100%25.jsonl"]  # the first in GB18030
+    for i, name in enumerate(names):
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(lines(GOOD)[i])
+    cli("build", "--source", tmp_path / "raw", "--out", tmp_path / "out", "--workers", 1)
+    pairs = pl.read_parquet(f"{tmp_path}/out/pairs/*.parquet")
+    shown = [r"\xbe\xc9.jsonl", "换\n行.jsonl", "[br]{x}*?.jsonl", "100%25.jsonl"]
+    assert set(pairs.select("query", "origin").rows()) == {
+        (GOOD[i][0], f"带 空格 #1!/{name}#1") for i, name in enumerate(shown)
+    }
 
 
 @pytest.mark.parametrize(
@@ -147,6 +169,7 @@ def test_a_source_with_nothing_to_extract_says_so_and_shows_why(tmp_path):
     write_jsonl(tmp_path / "raw" / "x.jsonl", [b'{"foo": 1}'])
     _, err = cli("build", "--source", tmp_path / "raw", "--out", tmp_path / "out", "--workers", 1, expect=1)
     assert "no pairs came out" in err
+    assert "cmtp inspect" in err
     rejects = pl.read_parquet(f"{tmp_path}/out/rejects/extract/*.parquet")
     assert "foo" in rejects["evidence"][0]
 

@@ -1,12 +1,15 @@
 """Whole builds of the sample corpus through the command line."""
 
 import json
+import os
 import shutil
+import signal
+import time
 
 import polars as pl
 import pytest
 
-from tests.builds import SAMPLE, cli, kill_at, published, receipts
+from tests.builds import SAMPLE, cli, kill_at, published, receipts, start
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +79,24 @@ def test_killed_five_times_it_goes_on_and_ends_with_the_same_bytes(shards, tmp_p
     assert published(out) == published(shards)
 
 
+def test_ctrl_c_says_what_happened_and_the_next_run_goes_on(shards, tmp_path):
+    out = tmp_path / "stopped"
+    arguments = ("build", "--source", SAMPLE / "raw", "--out", out, "--workers", 2)
+    process = start(*arguments)
+    while process.poll() is None and len(receipts(out)) < 10:
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "cmtp: stopped; the same command goes on where it was" in err
+    assert "Traceback" not in err
+    before = receipts(out)
+    _, err = cli(*arguments)
+    assert "tasks done before" in err
+    assert {path: time for path, time in receipts(out).items() if path in before}.items() <= before.items()
+    assert published(out) == published(shards)
+
+
 def test_a_build_that_is_there_is_not_done_again(shards, tmp_path):
     out = tmp_path / "again"
     shutil.copytree(shards, out)
@@ -127,8 +148,9 @@ def test_inspect_shows_rows_of_the_kind_asked_for(shards):
     rows = [json.loads(line) for line in out.splitlines()]
     assert {row["relation"] for row in rows} == {"question_answer"}
     assert min(row["similarity"] for row in rows) >= 0.3
-    _, err = cli("inspect", shards, "--stage", "nowhere", expect=2)
-    assert "stages with rejects are" in err
+    for option, said in (("stage", "stages with rejects are"), ("source", "kitchen_notes"), ("reason", "bad_json")):
+        _, err = cli("inspect", shards, f"--{option}", "nowhere", expect=2)
+        assert said in err
 
 
 def test_why_tells_the_path_of_kept_and_rejected_pairs(shards):

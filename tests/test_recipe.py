@@ -22,11 +22,13 @@ def test_overrides_win_over_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("similarity.treshold=0.43", r"no setting similarity\.treshold; known here: encoder, threshold"),
-        ("simlarity.threshold=0.43", r"no setting simlarity; known here: seed"),
+        ("similarity.treshold=0.43", r"no setting similarity\.treshold; did you mean threshold\?; known here: encoder"),
+        ("simlarity.threshold=0.43", r"--set: there is no setting simlarity; did you mean similarity\?"),
+        ("similarity=0.43", r"similarity is a group of settings, not a value: encoder, threshold"),
+        ("sources=[{files: x, nam: y}]", r"no setting sources\.0\.nam; did you mean name\?"),
         ("similarity.threshold=high", r"similarity\.threshold = 'high'"),
         ("dedup.threshold=1.5", r"dedup\.threshold = 1\.5.*less than or equal to 1"),
-        ("mine.last_rank=1", r"last_rank 1 is above first_rank 2"),
+        ("mine.last_rank=1", r"^--set: mine: last_rank 1 is above first_rank 2$"),
         ("similarity.threshold", r"STAGE\.SETTING=VALUE"),
         ("seed.x.y=1", r"no setting|seed"),
     ],

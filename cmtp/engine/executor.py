@@ -6,9 +6,11 @@ An executor is given tasks that are independent of each other and yields a recei
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import resource
+import signal
 import sys
 import threading
 import time
@@ -23,7 +25,7 @@ import pyarrow as pa
 from cmtp.engine.ledger import Ledger
 from cmtp.engine.store import Store
 from cmtp.engine.task import Task
-from cmtp.errors import CmtpError
+from cmtp.errors import DISK_FULL, CmtpError
 from cmtp.threads import VARIABLES, limit_threads
 
 QUEUED_PER_WORKER = 2
@@ -131,11 +133,14 @@ class ProcessExecutor:
         if self._pool is None:
             before = {name: os.environ.get(name) for name in VARIABLES}
             limit_threads()
+            # Ctrl-C goes to all processes; held back until a worker can end in silence (the signal mask is inherited)
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             try:
                 context = multiprocessing.get_context("spawn")
-                self._pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_end_with_parent)
+                self._pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_begin_worker)
                 wait([self._pool.submit(os.getpid) for _ in range(self.workers)])
             finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
                 for name, value in before.items():
                     if value is None:
                         del os.environ[name]
@@ -176,14 +181,19 @@ class ProcessExecutor:
 
 def _failure(task: Task, error: Exception) -> TaskError:
     shown = ", ".join(str(one) for one in task.inputs[:3]) + (" …" if len(task.inputs) > 3 else "")
-    remedy = "Free some space and start the same command again: finished tasks are not repeated."
-    if not (isinstance(error, OSError) and error.errno == 28):  # ENOSPC
-        remedy = "Finished tasks are kept; --debug shows the traceback."
+    remedy = "Finished tasks are kept; --debug shows the traceback."
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        remedy = DISK_FULL
     return TaskError(f"{task.folder}/{task.name} (input: {shown}): {type(error).__name__}: {error}. {remedy}")
 
 
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for tasks for ever, and might still be writing: end it."""
+def _begin_worker() -> None:
+    """Make a worker end at once, and without a word, when Ctrl-C is pressed or its parent is killed.
+
+    Left alone it would print a traceback, or wait for tasks for ever. What it was writing has a temporary name.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     parent = multiprocessing.parent_process()
     assert parent is not None, "runs in worker processes only"
 

@@ -69,7 +69,12 @@ def code_digest(modules: tuple[str, ...]) -> str:
 def fingerprint(stage: Stage, settings: dict[str, Any], reads: Any) -> str:
     """Hash of all that a stage's result depends on; `reads` is any JSON value that identifies its inputs."""
     depends = {"stage": stage.name, "settings": settings, "code": code_digest(stage.code), "reads": reads}
-    return hashlib.sha256(json.dumps(depends, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
+
+
+def folder_of(stage: str, mark: str) -> str:
+    """Where the stage of this name and fingerprint works, relative to the store's root."""
+    return f"{WORK}/{stage}-{mark[:16]}"
 
 
 def run_stage(
@@ -82,7 +87,7 @@ def run_stage(
         AssertionError: rows in are not kept + rejected (a defect of the stage, never of the input).
     """
     mark = fingerprint(stage, settings, reads)
-    folder = f"{WORK}/{stage.name}-{mark[:16]}"
+    folder = folder_of(stage.name, mark)
     job = StageJob(store=store, folder=folder, inputs=inputs, settings=settings)
     done = StageRun(name=stage.name, folder=folder, fingerprint=mark, kept=[], rejects=[])
     for tasks in stage.steps(job):

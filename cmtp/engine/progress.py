@@ -10,7 +10,7 @@ from typing import Self
 
 import psutil
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from cmtp.engine.executor import Receipt
 
@@ -54,7 +54,10 @@ class MemoryMeter:
 
 
 class StageClock:
-    """Figures of one stage as they come in."""
+    """Figures of one stage as they come in.
+
+    Rows and bytes are those of the first step, which reads the stage's input; later steps read what it wrote.
+    """
 
     def __init__(self) -> None:
         self.start = time.perf_counter()
@@ -77,7 +80,7 @@ class StageClock:
         seconds = max(self.seconds, 1e-9)
         parts = [f"{self.rows:,} rows"]
         if self.bytes:
-            parts.append(f"{self.bytes / 1e6:,.0f} MB at {self.bytes / 1e6 / seconds:,.1f} MB/s")
+            parts.append(f"{self.bytes / 1e6:,.1f} MB, {self.bytes / 1e6 / seconds:,.1f} MB/s")
         return ", ".join(parts)
 
 
@@ -87,6 +90,7 @@ class BuildProgress:
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
         self.memory = MemoryMeter()
+        self._start = time.perf_counter()
         self.clocks: dict[str, StageClock] = {}
         self._bars: dict[str, TaskID] = {}
         self._last_line = time.perf_counter()
@@ -94,12 +98,10 @@ class BuildProgress:
         if self.console.is_terminal:
             self._progress = Progress(
                 TextColumn("{task.description:<10}"),
-                BarColumn(bar_width=24),
-                TextColumn("{task.completed:>4.0f}/{task.total:<4.0f}"),
+                BarColumn(bar_width=8),
+                TextColumn("{task.completed:.0f}/{task.total:.0f}"),
                 TextColumn("{task.fields[figures]}"),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(),
+                TimeRemainingColumn(compact=True, elapsed_when_finished=True),
                 console=self.console,
             )
 
@@ -137,7 +139,7 @@ class BuildProgress:
         clock.peak = max(clock.peak, self.memory.now)
         if resumed:
             clock.resumed += 1
-        else:
+        elif clock.steps == 1:
             clock.rows += receipt.rows
             clock.bytes += receipt.bytes
         if self._progress:
@@ -151,7 +153,19 @@ class BuildProgress:
         clock = self.clocks[stage]
         clock.end = time.perf_counter()
         again = f", {clock.resumed} of {clock.total} tasks done before" if clock.resumed else ""
+        if self._progress:
+            figures = f"{summary}, {self.memory.now / 2**30:.1f} GiB"
+            self._progress.update(self._bars[stage], completed=clock.total, figures=figures)
         self._say(f"{stage}: {summary} in {clock.seconds:.1f} s ({clock.describe()}{again})")
+
+    def note(self, line: str) -> None:
+        """Something a person should know before the end."""
+        self.console.print(f"note: {line}", markup=False, highlight=False, soft_wrap=True)
+
+    @property
+    def seconds(self) -> float:
+        """Since the build began, as told by the clock on the wall."""
+        return time.perf_counter() - self._start
 
     def _say(self, line: str) -> None:
         self._last_line = time.perf_counter()

@@ -43,7 +43,7 @@ class Task:
 
     def digest(self) -> str:
         """Changes when anything the task depends on changes (the folder's name covers code and settings upstream)."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
     def function(self) -> Callable[[Task, Store], Result]:
         """The function named by `run`."""

@@ -61,8 +61,9 @@ def run(plan: dict[str, Any], raw: str, out: Path) -> list[str]:
 
 def make(raw: str, out: Path, overrides: list[str], sources: list[dict[str, str]] | None = None) -> str:
     """Build one arm; a finished one is left as it is."""
-    from cmtp.build import Options, build
+    from cmtp.build import build
     from cmtp.engine.progress import BuildProgress
+    from cmtp.planning import Options
     from cmtp.recipe import Recipe, load_recipe
 
     recipe = load_recipe(None, [o for override in overrides for o in expand(override)])

@@ -39,6 +39,7 @@ def sample(shards: str, wanted: Wanted, n: int, seed: int) -> list[dict[str, Any
         tables = [f"rejects/{wanted.stage}"]
     elif wanted.reason is None:
         tables = ["pairs"]
+    _check_names(manifest, wanted)
     rows = pl.concat([_scan(shards, name) for name in tables])
     score = pl.col("similarity" if tables == ["pairs"] else "score")
     for column in ("relation", "source", "reason"):
@@ -52,6 +53,20 @@ def sample(shards: str, wanted: Wanted, n: int, seed: int) -> list[dict[str, Any
     # the ids alone are sorted; the texts are fetched for the n rows that are shown
     ids = rows.select("pair_id", order=pl.col("pair_id").hash(seed)).bottom_k(n, by="order").collect()
     return rows.filter(pl.col("pair_id").is_in(ids["pair_id"].to_list())).collect().to_dicts()
+
+
+def _check_names(manifest: dict[str, Any], wanted: Wanted) -> None:
+    """Refuse names that occur nowhere in a build: a slip of the pen must not look like an empty table."""
+    rows = [row for stage in manifest["stages"] for row in stage["ledger"]]
+    known = {
+        "relation": {row["relation"] for row in rows if row["relation"]},
+        "source": {row["source"] for row in rows},
+        "reason": {reason for row in rows for reason in row["rejected"]},
+    }
+    for option, names in known.items():
+        value = getattr(wanted, option)
+        if value is not None and value not in names:
+            raise UsageError(f"--{option} {value}: this build has {', '.join(sorted(names)) or 'none'}")
 
 
 def trace(shards: str, pair_id: str) -> dict[str, Any]:

@@ -23,6 +23,8 @@ def read_manifest(store: Store) -> dict[str, Any]:
     Raises:
         UsageError: there is none.
     """
+    if not store.exists(""):
+        raise UsageError(f"{store.root}: there is no such folder")
     if not store.exists("manifest.json"):
         raise UsageError(
             f"{store.root}: no manifest.json: not an output folder, or its build has not ended (run it again to end it)"

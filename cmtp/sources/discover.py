@@ -70,6 +70,8 @@ def discover(roots: list[str], settings: ExtractSettings, mappings: list[SourceM
                 passed_over.append(path)
                 continue
             count += 1
+            if path in found and found[path].url == url:
+                raise UsageError(f"{url} is under two of the sources. Give each folder once.")
             if path in found:
                 raise UsageError(
                     f"{url} and {found[path].url} have the same path below their roots ({path}), so their records "
@@ -104,15 +106,28 @@ def _files(root: str) -> list[tuple[str, str, dict[str, Any], str]]:
     else:
         entries = dict(_walk(folder)) if local else fs.find(folder, detail=True)
     return [
-        (full[len(folder) :].lstrip("/"), full if local else fs.unstrip_protocol(full), info, name)
+        (_readable(full[len(folder) :].lstrip("/")), full if local else fs.unstrip_protocol(full), info, name)
         for full, info in entries.items()
     ]
 
 
 def _walk(folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Files below a local folder, links followed; a link back into a folder that was walked is not followed again."""
+    """Files below a local folder, links followed; a link back into a folder that was walked is not followed again.
+
+    A folder below it that cannot be opened counts as a file: reading it says what is wrong.
+
+    Raises:
+        UsageError: the folder itself cannot be opened.
+    """
     seen = set()
-    for at, folders, names in os.walk(folder, followlinks=True):
+    closed: list[str] = []
+
+    def note(error: OSError) -> None:
+        if error.filename == folder:
+            raise UsageError(f"{folder}: cannot be opened: {error.strerror}. Look at its permissions.") from error
+        closed.append(error.filename)
+
+    for at, folders, names in os.walk(folder, followlinks=True, onerror=note):
         real = os.path.realpath(at)
         if real in seen:
             folders.clear()
@@ -121,6 +136,13 @@ def _walk(folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
         for name in names:
             full = os.path.join(at, name)
             yield full, _local_info(full)
+    for full in closed:
+        yield full, {"size": 0, "type": "file"}
+
+
+def _readable(path: str) -> str:
+    """A path as text: bytes of a name that are no UTF-8, as old archives leave them, stand as backslash, x, hex."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _local_info(path: str) -> dict[str, Any]:

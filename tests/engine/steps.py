@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import ClassVar
 
@@ -73,3 +74,10 @@ def kill_once(task, store):
         flag.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return even(task, store)
+
+
+def sleep(task, store):
+    """Works for longer than any test waits."""
+    store.write_json(f"{task.folder}/started-{task.name}", {})
+    time.sleep(120)
+    return Result()

@@ -1,5 +1,9 @@
 import os
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -122,6 +126,37 @@ def test_workers_end_when_their_parent_is_killed():
             return
         time.sleep(0.2)
     raise AssertionError(f"workers are still there: {orphans}")
+
+
+def test_ctrl_c_ends_workers_at_once_and_in_silence(tmp_path):
+    """The terminal sends SIGINT to the whole process group, to workers that wait, start or work alike."""
+    program = (
+        "import sys\n"
+        "from cmtp.engine.executor import ProcessExecutor\n"
+        "from cmtp.engine.store import Store\n"
+        "from cmtp.engine.task import Task\n"
+        "if __name__ == '__main__':\n"
+        "    with ProcessExecutor(2) as executor:\n"
+        "        tasks = [Task('tests.engine.steps:sleep', 'x', f't-{i}', [], {}) for i in range(3)]\n"
+        "        try:\n"
+        "            print('ready', flush=True)\n"
+        "            list(executor.run(tasks, Store(sys.argv[1])))\n"
+        "        except KeyboardInterrupt:\n"
+        "            print('stopped', flush=True)\n"
+    )
+    (tmp_path / "program.py").write_text(program, encoding="utf-8")
+    for wait_for in ("x/started-t-0", "x"):  # at work; hardly started
+        command = [sys.executable, str(tmp_path / "program.py"), str(tmp_path)]
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment
+        )
+        assert process.stdout.readline() == "ready\n"
+        while wait_for != "x" and not (tmp_path / wait_for).exists():
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=30)  # less than the tasks sleep
+        assert (out, err) == ("stopped\n", "")
 
 
 def _spawned_by(process, pid):

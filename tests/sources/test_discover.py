@@ -75,8 +75,33 @@ def test_unusable_roots(tmp_path):
     make(tmp_path, "one/x.md", "two/x.md")
     with pytest.raises(UsageError, match="folder that holds both"):
         find(tmp_path / "one", tmp_path / "two")
-    with pytest.raises(UsageError, match="folder that holds both"):
+    with pytest.raises(UsageError, match="Give each folder once"):
         find(tmp_path / "one", tmp_path / "one")
+
+
+def test_a_name_that_is_no_utf8_becomes_text(tmp_path):
+    name = "旧文".encode("gb18030")  # as unzip leaves the names of old archives
+    (tmp_path / "r").mkdir()
+    with open(os.path.join(os.fsencode(tmp_path / "r"), name + b".md"), "wb") as file:
+        file.write("# 标题".encode())
+    (found,) = find(tmp_path / "r")
+    assert found.path == r"\xbe\xc9\xce\xc4.md"
+    assert os.path.exists(found.url)
+
+
+def test_a_folder_that_cannot_be_opened_is_not_lost(tmp_path, monkeypatch):
+    make(tmp_path, "r/a.md", "r/closed/b.md")
+    real = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)  # root may open everything, so a mode would not do
+    assert [file.path for file in find(tmp_path / "r")] == ["a.md", "closed"]
+    with pytest.raises(UsageError, match="cannot be opened: Permission denied"):
+        find(tmp_path / "r" / "closed")
 
 
 def test_two_roots_and_their_parent(tmp_path):
