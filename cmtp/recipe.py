@@ -266,6 +266,18 @@ class Recipe(Settings):
         return yaml.safe_dump(self.model_dump(mode="json"), allow_unicode=True, sort_keys=False)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML as it is, but that a name given twice is an error: the first value would be lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """See yaml.SafeLoader."""
+        names = [key.value for key, _ in node.value]
+        twice = next((key for key, _ in node.value if names.count(key.value) > 1), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"{twice.value} is given twice", twice.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def load_recipe(path: Path | None = None, overrides: list[str] | None = None) -> Recipe:
     """Read a recipe file and apply ``--set`` overrides.
 
@@ -279,13 +291,14 @@ def load_recipe(path: Path | None = None, overrides: list[str] | None = None) ->
     values: Any = {}
     if path is not None:
         try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            values = yaml.load(path.read_text(encoding="utf-8"), _Loader) or {}  # a SafeLoader
         except OSError as error:
             raise UsageError(f"{path}: cannot read the recipe: {error.strerror}") from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise UsageError(f"{path}: not a YAML file: {error}") from error
         if not isinstance(values, dict):
             raise UsageError(f"{path}: a recipe is a YAML mapping of settings, not {type(values).__name__}")
+        values = {name: value for name, value in values.items() if value is not None}  # all lines of it commented out
     for override in overrides or []:
         _apply(values, override)
     try:

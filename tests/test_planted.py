@@ -5,6 +5,7 @@ import json
 import polars as pl
 import pytest
 
+from cmtp.sources.formats import split_name
 from tests.builds import SAMPLE, cli
 
 CASES = json.loads((SAMPLE / "planted.json").read_text(encoding="utf-8"))
@@ -64,3 +65,15 @@ def test_every_stage_and_many_reasons_are_planted():
         "similarity",
     }
     assert len({case["reason"] for case in CASES if case["kind"].startswith("reject")}) >= 30
+
+
+def test_the_sample_is_as_wide_as_it_says(tables):
+    files = [split_name(str(path)) for path in (SAMPLE / "raw").rglob("*") if path.is_file()]
+    formats = {"markdown", "text", "html", "json", "jsonl", "csv", "parquet", "tar", "zip", "warc", "mediawiki"}
+    assert formats == {kind for _, kind, _ in files if kind}
+    assert {"gzip", "bzip2", "xz", "zstd"} == {compression for _, _, compression in files if compression}
+    documents = pl.concat([table.select("doc_id", "source") for table in tables]).unique()
+    assert len(documents) >= 300
+    assert documents["source"].n_unique() >= 20
+    described = (SAMPLE / "README.md").read_text(encoding="utf-8")
+    assert all(f"| `{source}` |" in described for source in documents["source"].unique())

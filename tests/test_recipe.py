@@ -48,7 +48,20 @@ def test_a_mapping_needs_relation_query_and_passage_together(tmp_path):
         load_recipe(path)
 
 
-@pytest.mark.parametrize(("text", "said"), [("[1, 2]", "a mapping|YAML mapping"), ("a: [", "not a YAML file")])
+def test_a_group_whose_lines_are_commented_out_is_the_default(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text("similarity:\n  # threshold: 0.3\nseed: 7\n", encoding="utf-8")
+    assert load_recipe(path) == Recipe(seed=7)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[1, 2]", "a mapping|YAML mapping"),
+        ("a: [", "not a YAML file"),
+        ("similarity: {threshold: 0.1}\nseed: 7\nsimilarity: {sample: 100}\n", "similarity is given twice"),
+    ],
+)
 def test_a_file_that_is_no_recipe(tmp_path, text, said):
     path = tmp_path / "r.yaml"
     path.write_text(text, encoding="utf-8")
