@@ -168,8 +168,8 @@ class Store:
             return pq.read_schema(file)
 
 
-def parquet_writer(file: IO[bytes], schema: pa.Schema) -> pq.ParquetWriter:
-    """The one way this project writes Parquet."""
+def parquet_writer(file: IO[bytes], schema: pa.Schema, level: int = 3) -> pq.ParquetWriter:
+    """The one way this project writes Parquet; `level` is zstd's."""
     return pq.ParquetWriter(
-        file, schema, compression="zstd", compression_level=3, write_statistics=True, write_page_index=True
+        file, schema, compression="zstd", compression_level=level, write_statistics=True, write_page_index=True
     )

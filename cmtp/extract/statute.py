@@ -26,7 +26,8 @@ def split_statute(article: Article) -> Article:
     It is recognised by its structure alone. The number is the section's heading and leaves the text.
     """
     texts = [article.lead, *(section.paragraphs for section in article.sections)]
-    count = sum(paragraph[0] == "第" and bool(_ARTICLE.match(paragraph)) for text in texts for paragraph in text)
+    numbered = [paragraph for text in texts for paragraph in text if paragraph[0] == "第"]
+    count = sum(map(bool, map(_ARTICLE.match, numbered)))
     if count < MIN_ARTICLES or count < MIN_SHARE * sum(map(len, texts)):
         return article
     lead, sections = _split(article.lead)

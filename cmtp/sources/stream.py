@@ -72,30 +72,27 @@ class RawStream(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Read up to the buffer's size; 0 at the end or after a failure."""
-        data = self._pull(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def _pull(self, size: int) -> bytes:
         if self._file is None or self.failure is not None:
-            return b""
+            return 0
         try:
-            data = self._file.read(size)
+            size: int = self._file.readinto(buffer)  # type: ignore[attr-defined]
         except OSError as error:
             self._fail(error)
-            return b""
+            return 0
         first = max(0, self._start - self._at)
-        last = len(data) if self._stop is None else max(0, self._stop - self._at)
-        mine = data[first:last]
-        self._hash.update(mine)
-        self.count += len(mine)
-        self._at += len(data)
-        return data
+        last = size if self._stop is None else min(size, max(0, self._stop - self._at))
+        if last > first:
+            self._hash.update(memoryview(buffer)[first:last])
+            self.count += last - first
+        self._at += size
+        return size
 
     def finish(self) -> str:
         """Read what the reader left, up to the stop, and give the hash of the bytes in [start, stop), in hex."""
-        while (self._stop is None or self._at < self._stop) and self._pull(CHUNK):
-            pass
+        buffer = bytearray(1)  # most often there is nothing left
+        while (self._stop is None or self._at < self._stop) and self.readinto(buffer):
+            if len(buffer) < CHUNK:
+                buffer = bytearray(CHUNK)
         if self._file is not None:
             self._file.close()
         return self._hash.hexdigest()
@@ -260,11 +257,11 @@ def compression_of(head: bytes) -> str | None:
     return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
 
 
-def read_up_to(stream: IO[bytes], limit: int) -> bytes:
+def read_up_to(stream: Stream, limit: int) -> bytes:
     """The stream's bytes, at most `limit` + 1 of them: one more than allowed shows that there are too many."""
     parts, size = [], 0
     while size <= limit:
-        data = stream.read(min(CHUNK, limit + 1 - size))
+        data = stream.read1(min(CHUNK, limit + 1 - size))  # what is buffered: many files are small
         if not data:
             break
         parts.append(data)

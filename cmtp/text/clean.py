@@ -12,6 +12,10 @@ _INVISIBLE: Final = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u200b\u200c\u200e\u200f\u202a-\u202e\u2060\ufeff]+"
 )
 _LINE_END: Final = re.compile("[\x0b\x0c\x85\u2028\u2029]")
+_OTHER: Final = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u1680\u200b\u200c\u200e\u200f\u2028-\u202e\u205f\u2060\ufeff]"
+)
+"""What goes or ends a line, and what Python takes for white space but is left alone here."""
 _SPACE: Final = "\t\xa0\u2000-\u200a\u202f\u3000"
 _SPACES: Final = re.compile(f" [ {_SPACE}]+|[{_SPACE}][ {_SPACE}]*")  # a single space is not touched: most are single
 _LEAD_IN: Final = re.compile(r"(?:^|(?<=[。！？；!?;]))[^。！？；!?;\n]{0,40}[：:][\s*_]*\Z", re.MULTILINE)
@@ -42,17 +46,30 @@ def _lines(text: str) -> list[str]:
     """
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return [line if line.isprintable() and "  " not in line else _clean_line(line) for line in text.split("\n")]
+    while "  " in text:
+        text = text.replace("  ", " ")
+    lines = text.split("\n")
+    if all(map(str.isprintable, lines)):
+        return lines
+    lines = [line if line.isprintable() else _clean_line(line) for line in lines]
+    return "\n".join(lines).split("\n")  # a rarer line end may have become a newline
 
 
 def _clean_line(line: str) -> str:
+    if not _OTHER.search(line):  # then what Python takes for white space is what is taken for it here
+        words = line.split()
+        if not words:
+            return " " if line else ""
+        return f"{' ' * (words[0][0] != line[0])}{' '.join(words)}{' ' * (words[-1][-1] != line[-1])}"
     return _SPACES.sub(" ", _INVISIBLE.sub("", _LINE_END.sub("\n", line)))
 
 
 def paragraphs(text: str) -> list[str]:
     """The lines of a text, cleaned and stripped, without the empty ones."""
-    lines = clean(text).split("\n")
-    return [stripped for line in lines if (stripped := line.strip())]
+    if text.isprintable() and "  " not in text:
+        text = text.strip()
+        return [text] if text else []
+    return list(filter(None, map(str.strip, _lines(text))))
 
 
 def one_line(text: str) -> str:

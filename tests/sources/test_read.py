@@ -239,14 +239,14 @@ class FailingFileSystem(MemoryFileSystem):
         file = super()._open(path, mode, **options)
         if mode != "rb":
             return file
-        inner = file.read
+        inner = file.readinto
 
-        def read(size=-1):
+        def readinto(buffer):
             if file.tell() >= 300_000:
                 raise OSError(5, "Input/output error")
-            return inner(size)
+            return inner(buffer)
 
-        file.read = read
+        file.readinto = readinto
         return file
 
 
