@@ -14,6 +14,10 @@ _DIVISION: Final = re.compile(rf"第{_NUMBER}(编|分编|篇|章|节)(?:\s.{{0,6
 _LEVEL: Final = {"编": 11, "篇": 11, "分编": 12, "章": 13, "节": 14}
 _ARTICLE_LEVEL: Final = 15
 
+_PASSED: Final = re.compile(
+    r"[（(]?\s*\d{4}\s*年\s*\d{1,2}\s*月\s*\d{1,2}\s*日.*(?:通过|公布|修正|修订|批准|发布|施行|颁布)(?:的?决定)?\s*[）)]|"
+    r"法释〔\d{4}〕\d+号"
+)
 MIN_ARTICLES: Final = 3
 """A text with fewer paragraphs that begin with 第…条 only quotes a statute."""
 MIN_SHARE: Final = 0.1
@@ -30,13 +34,18 @@ def split_statute(article: Article) -> Article:
     count = sum(map(bool, map(_ARTICLE.match, numbered)))
     if count < MIN_ARTICLES or count < MIN_SHARE * sum(map(len, texts)):
         return article
-    lead, sections = _split(article.lead)
+    lead, sections = _split(_without_notes(article.lead))
     for section in article.sections:
         own, inner = _split(section.paragraphs)
         division = _DIVISION.match(section.heading)
         sections.append(Section(_LEVEL[division[1]] if division else section.level, section.heading, own))
         sections.extend(inner)
     return Article(article.origin, article.source, article.title, lead, _without_contents(sections), article.summary)
+
+
+def _without_notes(lead: list[str]) -> list[str]:
+    """Without the notes below the title that say who passed the statute, and when."""
+    return [paragraph for paragraph in lead if not _PASSED.fullmatch(paragraph)]
 
 
 def _without_contents(sections: list[Section]) -> list[Section]:

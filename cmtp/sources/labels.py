@@ -33,6 +33,7 @@ _GRADED_FILES: Final = re.compile(r"sts", re.IGNORECASE)
 _QUESTION_FILES: Final = re.compile(
     r"afqmc|atec|lcqmc|\bbq|bq_|oppo|xiaobu|qqp|ccks|chip-?sts|cmedqq|question", re.IGNORECASE
 )
+_NLI_FILES: Final = re.compile(r"nli", re.IGNORECASE)
 _SENTENCE_FILES: Final = re.compile(r"paws|sts|paraphras|sohu", re.IGNORECASE)
 _QUESTION: Final = re.compile(
     r"[？?]|[吗么呢]\s*$|什么|怎么|怎样|如何|为何|为什么|多少|几[个天年岁点时月次]|哪[里个些儿种]|是不是|能不能|可不可以|是否|能否|有没有|谁"
@@ -75,6 +76,8 @@ def kind(label: Any, origin: str, left: str, right: str) -> str:
     if is_nli(label):
         return "premise_hypothesis"
     name = origin.rpartition("#")[0]
+    if label is not None and str(label).strip() == "-" and _NLI_FILES.search(name):
+        return "premise_hypothesis"  # its annotators did not agree
     if _QUESTION_FILES.search(name):
         return "similar_question"
     if _SENTENCE_FILES.search(name):

@@ -184,3 +184,11 @@ def test_a_text_that_quotes_a_statute_is_none():
     assert [pair[0] for pair in pairs(article("评论", quotes))] == ["title_body"]
     long = ["一段评论。"] * 60 + ["第一条 甲。", "第二条 乙。", "第三条 丙。"]
     assert {pair[0] for pair in pairs(article("评论", long))} == {"title_body"}
+
+
+def test_who_passed_a_statute_and_when_is_no_text_of_it():
+    notes = ["（2013年1月21日最高人民法院审判委员会第1568次会议通过，根据2020年12月23日决定修正）", "法释〔2013〕11号"]
+    numbered = ["第一条 甲。", "第二条 乙。", "第三条 丙。"]
+    found = pairs(article("某规定", [*notes, "为正确审理案件，制定本规定。", *numbered]))
+    assert found[0] == ("title_body", "某规定", "为正确审理案件，制定本规定。", 0)
+    assert pairs(article("题", [notes[0], "不是法律的正文。"]))[0][2].startswith("（2013年")

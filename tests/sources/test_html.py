@@ -58,6 +58,7 @@ def test_which_heading_is_the_title(page_title, body, title):
         "<p>版权所有 © 2020 某某公司</p><p>责任编辑：张三</p><p>上一篇：无</p>",
         "<p style='display:none'></p><div style='display: none'><p>看不见的文字，不应出现。</p></div>",
         "<pre>line 1\nline 2\nline 3</pre>",
+        "<div class='icontable'><div><img src='a'></div><div><p>流程图</p></div></div>",
         "<dl class='toc'><dt>3.1. 启动过程概述</dt></dl>",
     ],
 )
@@ -87,6 +88,18 @@ def test_white_space_and_entities():
     assert lead("<p>引用<sup>[1]</sup>和平方<sup>2</sup><ruby>汉<rp>(</rp><rt>han</rt></ruby></p>")[0].startswith(
         "引用和平方2汉"
     )
+
+
+def test_of_a_menu_named_for_each_system_one_stays():
+    switch = "<span class='switchinline'><span hidden='true' class='MAC'><span class='emph'>偏好设置</span></span>"
+    switch += "<span hidden='true'><span class='emph'>工具 - 选项</span></span></span>"
+    assert lead(f"<p>选择「{switch}」，再选语言。</p>") == ["选择「工具 - 选项」，再选语言。"]
+
+
+def test_an_index_of_terms_is_no_text(tmp_path):
+    entries = "".join(f"<dl><dt>术语{n}，另一个术语</dt></dl>" for n in range(50))
+    page = f"<html><body><h1>索引</h1><div class='indexdiv'><h3>U</h3>{entries}</div></body></html>"
+    assert broken(read(tmp_path, "a.html", page.encode())[0]) == [("a.html#1", "no_text")]
 
 
 def test_xhtml_with_empty_elements():

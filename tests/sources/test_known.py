@@ -390,6 +390,11 @@ def test_labelled_tables(tmp_path, name, rows, expected):
     assert pairs_in(items) == expected
 
 
+def test_a_label_its_annotators_did_not_agree_on_is_still_one_of_inference(tmp_path):
+    items, _ = read(tmp_path, "ocnli/dev.json", jsonl([{"sentence1": A, "sentence2": B, "label": "-"}]))
+    assert items[0].relation == "premise_hypothesis"
+
+
 def test_labels_by_a_mapping(tmp_path):
     mapping = {"files": "*", "relation": "paraphrase", "query": "a", "passage": "b", "label": "same"}
     data = jsonl([{"a": A, "b": B, "same": "true"}, {"a": A, "b": C, "same": False}, {"a": A, "b": C, "same": "?"}])

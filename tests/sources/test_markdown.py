@@ -86,6 +86,7 @@ BODY = "第一段。\n\n第二段。\n\n第三段。\n\n"
         "作者简介：\n\nA 是一位作家。\n\n---\n\nvia: http://a.b\n",
         "译者：[B](http://b) 校对：[C](http://c)\n\n本文由 [LCTT](http://l) 原创翻译\n",
         "> 如果发现译文存在错误，欢迎到 [x](http://x) 修改。\n\n---\n\n> [掘金翻译计划](http://x) 是一个社区。\n",
+        "感谢 [A](http://a) 和 [B](http://b)。\n",
         "如果您遵循本指南的制作流程而发现有问题，请提出 Issue 或 Pull request 。\n",
     ],
 )
@@ -128,6 +129,8 @@ def test_author_in_the_middle_is_text():
         ('有图![图](a.png "题")的行', "有图的行"),
         ("[![徽章](a.svg)](http://b) 文字", "文字"),
         ("注意[^1]脚注<sup>[2](http://a)</sup>\n\n[^1]: http://x", "注意脚注"),
+        ('方法<sup><a href="#note1">[1]</a></sup>一', "方法一"),
+        ("登录[主页][1](需要注册)，\n\n[1]: http://a", "登录主页(需要注册)，"),
         ("<https://a.b/c>", "https://a.b/c"),
         ("<ruby>快速仿真程序<rt>Quick EMUlator</rt></ruby>的", "快速仿真程序（Quick EMUlator）的"),
         ("List<String> 是泛型", "List<String> 是泛型"),
@@ -174,6 +177,38 @@ def test_captions_and_image_credits():
         "图上可以看到一座山，山下有一条河。",
     ]
     assert lead("文。\n\n![a](b)\n\nCredit: Somebody\n\n续。") == ["文。", "续。"]
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "截图：Medium iOS 版本（文章模块）",
+        "“这个头戴装置是不是很酷？”",
+        "回调 —— 题图来自 unsplash",
+        "[某人](https://www.flickr.com/photos/x/) 家的全部九只小狗。",
+    ],
+)
+def test_captions_that_are_sentences(caption):
+    assert lead(f"文。\n\n![a](b)\n\n{caption}\n\n续。") == ["文。", "续。"]
+    assert len(lead(f"文。\n\n{caption}\n\n续。")) == 3  # with no image above it is text
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "[dia057](https://unsplash.com/@dia057) | [Unsplash](http://unsplash.com/)",
+        "> [第一篇](http://a) | [第三篇 >](http://b)",
+        "[演示](http://a) [Github][1]\n\n[1]: http://b",
+        "<small>纸雕作品：Jeff Nishinaka / 摄影：Scott Dunbar</small>",
+    ],
+)
+def test_rows_of_links_and_credits_anywhere(row):
+    assert lead(BODY * 10 + f"{row}\n\n" + BODY * 10) == ["第一段。", "第二段。", "第三段。"] * 20
+    assert lead("[甲](http://a)、[乙](http://b)。\n") == ["甲、乙。"]
+
+
+def test_an_index_of_a_series_is_navigation():
+    assert article("# 题\n\n文\n\n## 系列文章索引\n\n1. [准备](http://a)\n2. 断点\n")[2] == []
 
 
 def test_lists_of_nothing_but_links_are_navigation():

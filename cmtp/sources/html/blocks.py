@@ -20,6 +20,10 @@ _EDIT: Final = re.compile(
     r'<span class="mw-editsection".*?\]</span></span>|<sup[^>]*>\s*\[[^\]<]*\]\s*</sup>', re.DOTALL
 )
 _NOTE: Final = re.compile(r"<sup\b[^>]*>(?:\s|<[^>]*>)*\[[^<\]]{1,8}\](?:\s|<[^>]*>)*?</sup>")
+# LibreOffice's help names a menu for each system, and a script shows one of them: that of macOS goes.
+_SWITCH: Final = re.compile(
+    r'<span\b[^>]*\bclass="MAC"[^>]*>(?:[^<]|<span\b[^>]*>[^<]*</span>|<(?!/?span\b)[^>]*>)*</span>', re.DOTALL
+)
 _TAG: Final = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)((?:[^\">]|\"[^\"]*\")*)>")
 _SPACE: Final = re.compile(r"\s+")
 _BREAK_IN_CHINESE: Final = re.compile(r"(?<=[\u2e80-\uffef])\s*\n\s*(?=[\u2e80-\uffef])")
@@ -133,11 +137,14 @@ def page_blocks(markup: str, by_class: bool = True) -> list[Block]:
 
     Args:
         markup: the body as a parser writes it: every element closed, ``<`` in text escaped.
-        by_class: whether class names decide, too, or elements alone.
+        by_class: whether all class names decide, too, or elements and the few classes that never hold text.
     """
     if "mw-editsection" in markup or "<sup" in markup:
         markup = _NOTE.sub("", _EDIT.sub("", markup))
+    if 'class="switchinline"' in markup:
+        markup = _SWITCH.sub("", markup)
     markup = rules.INLINE.sub("", _RAW.sub("", markup))
+    left_out = rules.is_boilerplate if by_class else rules.is_index
     walker = _Walker()
     skipping, depth, at = "", 0, 0
     for match in _TAG.finditer(markup):
@@ -160,7 +167,7 @@ def page_blocks(markup: str, by_class: bool = True) -> list[Block]:
         elif slash:
             if tag in rules.BLOCK_TAGS:
                 walker.close(tag)
-        elif tag in rules.SKIPPED_TAGS or (by_class and tag not in _NEVER and rules.is_boilerplate(attributes)):
+        elif tag in rules.SKIPPED_TAGS or (tag not in _NEVER and left_out(attributes)):
             if tag not in _VOID:
                 skipping, depth = tag, 1
         elif tag == "br" and walker.preformatted:

@@ -33,7 +33,7 @@ _WORD: Final = (
     r"adverti[sz]ements?|ads?|adbox|advert|guanggao|banner|pagination|pager|pages|paging|prevnext|prev-?next|cookie|"
     r"popup|modal|login|register|search(?:box|bar|form)?|subscribe|newsletter|tags?|tagcloud|hot-?news|friend-?links?|"
     r"links|editsection|reference|references|reflist|catlinks|infobox|metadata|noprint|printfooter|jump-?link|"
-    r"mediaobject|figure|figure-contents|caption|thumb|hidden|skip|indexterm|legalnotice|tools?|toolbar|byline|author)"
+    r"icontable|indexdiv|mediaobject|figure|figure-contents|caption|thumb|hidden|skip|indexterm|legalnotice|tools?|toolbar|byline|author)"
 )
 _BOILERPLATE: Final = re.compile(
     rf'\b(?:class|id|role)="(?:[^"]*\s)?{_WORD}(?:[_-]?(?:box|bar|list|menu|wrap(?:per)?|container|block|area|section|'
@@ -70,6 +70,11 @@ MAX_CODE_CHARS: Final = 120
 def is_boilerplate(attributes: str) -> bool:
     """Whether an element's class, id, role or style says that it holds navigation, credits or advertisements."""
     return "=" in attributes and bool(_BOILERPLATE.search(attributes))
+
+
+def is_index(attributes: str) -> bool:
+    """Whether an element is an index of terms, or a picture's label, on whatever page."""
+    return 'class="indexdiv"' in attributes or 'class="icontable"' in attributes
 
 
 def is_boilerplate_line(text: str) -> bool:

@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from cmtp.sources.markdown.blocks import CODE, HEADING, ITEM, RULE, TEXT, Block
-from cmtp.sources.markdown.inline import is_only_image, is_only_link, join
+from cmtp.sources.markdown.inline import is_link_row, is_only_image, is_only_link, join, without_links
 from cmtp.text.clean import without_lead_in
 
 HEAD_BLOCKS: Final = 16
@@ -50,14 +50,19 @@ _LABEL: Final = re.compile(r".{0,16}[:：]\**$")
 _NAVIGATION_HEADING: Final = re.compile(
     r"(?:[\d.、一二三四五六七八九十]+\s*)?(?:(?:文章|内容|本文)?目\s*录|table of contents|contents|toc|导航|索引|"
     r"(?:相关|延伸|扩展|拓展|推荐|参考)(?:阅读|资料|文献|链接|文章|资源)|"
-    r"references?|further reading|see also)\s*[:：]?",
+    r"系列文章(?:索引|目录|列表)?|文章(?:索引|列表)|references?|further reading|see also)\s*[:：]?",
     re.IGNORECASE,
 )
 # What stands right below an image: emphasised, numbered, or a short line that is no sentence.
 _CAPTION: Final = re.compile(
     r"\s*(?:[*_][^*_].*[*_]|<(?:small|center|em|figcaption)\b.*|图\s*[\d一二三四五六七八九十][^。]{0,120}|(?:Fig|Figure)\b.{0,120}|"
-    r"[^。！？；，：!?;:|]{1,60}[^。！？；，：!?;:,.|…])\s*$"
+    r"[^。！？；，：!?;:|]{1,60}[^。！？；，：!?;:,.|…]|[“\"「][^“”\"「」。]{1,40}[”\"」]|"
+    r"(?:截图|图片?|题图|动图|照片|插图|摄影|示意图|图表)[^。！？：:]{0,6}[：:][^。]{1,100}|[^。]{0,40}(?:题图|图片)(?:来自|来源).{0,60}|"
+    r"\[[^\]]{1,80}\]\(https?://[^)\s]*(?:unsplash|flickr|pexels|500px|pixabay|wikimedia|giphy|dribbble|shutterstock)[^)]*\)"
+    r".{0,60})\s*$"
 )
+_SMALL: Final = re.compile(r"\s*<small>[^<]{1,60}[:：][^<]{1,120}</small>\s*$")  # LCTT: who took the picture
+_THANKS: Final = re.compile(r"[\s>*_]*感谢[\s、,，和与及以]*[.。!！]?[*_]*\s*$")  # gold-miner: 感谢 [name](link)。
 
 MAX_CREDIT_CHARS: Final = 400
 MAX_CAPTION_CHARS: Final = 120
@@ -82,6 +87,9 @@ def strip(blocks: list[Block]) -> list[Block]:
             if not block.lines:
                 continue
             lines = block.lines
+            if block.kind == TEXT and lines[0].lstrip(" *_")[:1] == "[" and is_link_row("\n".join(lines)):
+                after_image = False
+                continue
             if ("![" in lines[0] or "<img" in lines[0] or lines[0].strip() == "[") and is_only_image(join(lines)):
                 after_image = True
                 _drop_lead_in(kept)
@@ -101,8 +109,12 @@ def is_navigation(heading: str) -> bool:
 
 
 def _is_credit(line: str, near_an_end: bool) -> bool:
-    if "阅读" in line and _SEE_ALSO.match(line):
+    if ("阅读" in line and _SEE_ALSO.match(line)) or ("<small>" in line and _SMALL.match(line)):
         return True
+    if near_an_end and "感谢" in line:
+        rest, links = without_links(line)
+        if links and _THANKS.match(rest):
+            return True
     return near_an_end and (bool(_NOTICE.match(line)) or (len(line) < MAX_CREDIT_CHARS and bool(_CREDIT.match(line))))
 
 

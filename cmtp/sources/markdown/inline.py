@@ -16,10 +16,12 @@ _DESTINATION: Final = (
 )
 _TEXT: Final = r"\[([^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*)\]"
 _IMAGE: Final = re.compile(rf"!\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\](?:{_DESTINATION}|\([^()]*\)|[ ]?\[[^\[\]]*\])?")
-_LINK: Final = re.compile(rf"{_TEXT}(?:{_DESTINATION}|\([^()]*[)）])")
+_LINK: Final = re.compile(rf"(?<!\]){_TEXT}(?:{_DESTINATION}|\([^()]*[)）])")  # [text][1](remark)
 _LINK_BY_LABEL: Final = re.compile(rf"{_TEXT}[ ]?\[([^\[\]]*)\]")
 _SHORTCUT: Final = re.compile(r"\[([^\[\]]+)\]")
-_FOOTNOTE: Final = re.compile(r"\[\^[^\[\]]+\]|<su[bp]>\s*\[?\d{1,3}\]?(?:\([^()]*\))?\s*</su[bp]>")
+_FOOTNOTE: Final = re.compile(
+    r"\[\^[^\[\]]+\]|<su[bp]>\s*(?:<a\b[^<>]*>)?\s*\[?\d{1,3}\]?(?:\([^()]*\))?\s*(?:</a>)?\s*</su[bp]>"
+)
 _AUTOLINK: Final = re.compile(r"<((?:https?|ftp|mailto):[^<>\s]+|[\w.+-]+@[\w-]+\.[\w.-]+)>")
 _RUBY: Final = re.compile(r"<rt\b[^>]*>(.*?)</rt>", re.IGNORECASE)
 _LINE_BREAK: Final = re.compile(r"<br\s*/?>|</(?:p|div|li|tr|h[1-6])>", re.IGNORECASE)
@@ -46,6 +48,7 @@ _ONLY_LINK: Final = re.compile(
     rf"(?:\d+[.)、]\s+)?(?:[*_《「]|\[译\] ?)*(?:{_TEXT}(?:{_DESTINATION}|[ ]?\[[^\[\]]*\])|<?https?://\S+>?)[*_》」]*[\s.。;；,，]*$"
 )
 _SENTENCE: Final = re.compile(r"[。！？；…]")
+_BETWEEN_LINKS: Final = " |/·•<>&-–—*_\n"
 
 
 def plain(lines: list[str], references: set[str]) -> str:
@@ -132,6 +135,18 @@ def join(lines: list[str]) -> str:
 def is_only_link(line: str) -> bool:
     """Whether a list item is a link and nothing else, as in tables of contents and link lists."""
     return bool(_ONLY_LINK.match(line.strip()))
+
+
+def is_link_row(line: str) -> bool:
+    """Whether a paragraph is two or more links and nothing else: 第一篇 | 第三篇, a photographer and a site."""
+    rest, count = _LINK.subn("", line)
+    rest, more = _LINK_BY_LABEL.subn("", rest)
+    return count + more > 1 and "![" not in line and not rest.strip(_BETWEEN_LINKS) and not _SENTENCE.search(line)
+
+
+def without_links(line: str) -> tuple[str, int]:
+    """The line without its links and their texts, and how many there were."""
+    return _LINK.subn("", line)
 
 
 def is_only_image(line: str) -> bool:
