@@ -69,6 +69,9 @@ class ExtractSettings(Settings):
     max_answers: Annotated[int, Field(ge=1)] = 3
     """Answers per question, the accepted one and those with most votes first; further ones are rejected as
     ``over_max_answers``."""
+    max_negatives: Annotated[int, Field(ge=0)] = 8
+    """Passages judged not to answer a query that are read per query of a collection in several files (cMedQA v2 and MS
+    MARCO list hundreds); the first ones."""
     language: Literal["zh", "en", "any"] = "any"
     """Which half of records that hold both languages is read (``zh_instruction`` and ``en_instruction``); any: both, so
     that what goes, goes with a reason: whether a pair in another language is kept is the filter's setting."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from cmtp.extract.pair import Limits, Pair, passages
-from cmtp.extract.query_document import query_document
+from cmtp.extract.query_document import judged_passage, query_document
 from cmtp.extract.question_answer import question_answer
 from cmtp.extract.question_passage import question_passage
 from cmtp.extract.statute import split_statute
@@ -19,6 +19,7 @@ from cmtp.sources.document import (
     Abstract,
     Article,
     Document,
+    JudgedPassage,
     QueryDocuments,
     QuestionAnswers,
     Reading,
@@ -46,6 +47,8 @@ def pairs_of(document: Document, limits: Limits) -> Iterator[Pair]:
             yield from title_abstract(document, limits)
         case QueryDocuments():
             yield from query_document(document, limits)
+        case JudgedPassage():
+            yield from judged_passage(document, limits)
         case TextPair():
             yield from text_pair(document, limits)
         case Several():

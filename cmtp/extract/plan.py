@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from cmtp.sources.collection import find_collections
 from cmtp.sources.discover import RawFile
 from cmtp.sources.encoding import HEAD, detect
 from cmtp.sources.formats import sniff, split_name
@@ -16,10 +17,17 @@ from cmtp.sources.table import row_groups
 
 
 def plan(files: list[RawFile], task_bytes: int) -> list[list[Part]]:
-    """The parts each task reads: files in path order, `task_bytes` together; larger ones in ranges of that size."""
+    """The parts each task reads: files in path order, `task_bytes` together; larger ones in ranges of that size.
+
+    The files of a collection, which are read together, are a task of their own.
+    """
     tasks: list[list[Part]] = []
+    joined = find_collections(files)
+    taken = {file.path for collection in joined for file, _ in collection}
     size = task_bytes + 1
     for file in files:
+        if file.path in taken:
+            continue
         for part in _parts(file, task_bytes):
             length = part.stop - part.start
             if size + length > task_bytes:
@@ -27,11 +35,15 @@ def plan(files: list[RawFile], task_bytes: int) -> list[list[Part]]:
                 size = 0
             tasks[-1].append(part)
             size += length
-    return tasks
+    return [*tasks, *([replace(_whole(file), role=role) for file, role in collection] for collection in joined)]
+
+
+def _whole(file: RawFile) -> Part:
+    return Part(file.url, file.path, file.source, file.bytes, file.mtime_ns, 0, file.bytes)
 
 
 def _parts(file: RawFile, task_bytes: int) -> Iterator[Part]:
-    whole = Part(file.url, file.path, file.source, file.bytes, file.mtime_ns, 0, file.bytes)
+    whole = _whole(file)
     _, kind, compression = split_name(file.path)
     if file.bytes > task_bytes and compression is None:
         if kind in ("json", "jsonl"):

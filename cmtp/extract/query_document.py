@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cmtp.extract.pair import Limits, Pair, passages
-from cmtp.sources.document import QueryDocuments
+from cmtp.sources.document import JudgedPassage, QueryDocuments
 from cmtp.sources.labels import NEGATIVE
 
 
@@ -22,3 +22,14 @@ def query_document(document: QueryDocuments, limits: Limits) -> Iterator[Pair]:
     for text in document.negatives:
         for piece in limits.cut(text)[:1]:
             yield Pair("query_document", document.query, piece, reason=NEGATIVE, evidence={"label": "negative"})
+
+
+def judged_passage(document: JudgedPassage, limits: Limits) -> Iterator[Pair]:
+    """Each query with the passage; of one that must be cut and answers the query, every piece counts.
+
+    Queries the passage was judged not to answer, or only in part, are set aside with their label.
+    """
+    pieces = limits.cut(document.text)
+    for query, label, verdict in document.queries:
+        for number, piece in enumerate(pieces[:1] if verdict else pieces):
+            yield Pair("query_document", query, piece, number, None, verdict, {"label": label} if verdict else None)

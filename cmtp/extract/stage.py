@@ -14,9 +14,10 @@ from cmtp.extract.pairs import pairs_of
 from cmtp.extract.plan import plan
 from cmtp.extract.rows import PairWriter
 from cmtp.recipe import SourceMapping
+from cmtp.sources.collection import CollectionReader
 from cmtp.sources.discover import RawFile
 from cmtp.sources.document import Broken, Document
-from cmtp.sources.read import Part, PartReader
+from cmtp.sources.read import Part, PartReader, Row
 from cmtp.sources.stream import CHUNK, RawStream
 
 
@@ -76,25 +77,35 @@ def extract(task: Task, store: Store) -> Result:
     """Read a task's parts and write their pairs and rejects."""
     settings = task.settings
     limits = Limits.of(settings)
-    mappings = [SourceMapping(**mapping) for mapping in settings["sources"]]
     job = StageJob(store, task.folder, [], settings)
     facts, size = [], 0
     with PairWriter(store, job.kept(task.index), job.rejects(task.index), limits.max_passages) as out:
-        for values in task.inputs:
-            part = Part(**values | {"groups": tuple(values["groups"]) if values["groups"] else None})
-            reader = PartReader(part, mappings, settings["language"])
+        parts = [
+            Part(**values | {"groups": tuple(values["groups"]) if values["groups"] else None}) for values in task.inputs
+        ]
+        for reader in _readers(parts, settings):
             for item in reader:
+                assert not isinstance(item, Row), "rows are read by CollectionReader alone"
                 pairs = [] if isinstance(item, Broken) else list(pairs_of(item, limits))
                 if pairs:
                     out.document(item.origin, item.source, pairs)
                     continue
                 broken = item if isinstance(item, Broken) else _no_pairs(item)
-                if settings.get("strict", False):
+                if settings.get("strict", False) and broken.reason != "over_max_negatives":
                     raise CmtpError(_explain(broken))
                 out.broken(broken)
-            facts.append(_fact(reader))
-            size += reader.bytes
+            for file in reader.readers if isinstance(reader, CollectionReader) else [reader]:
+                facts.append(_fact(file))
+                size += file.bytes
     return Result(ledger=out.ledger, rows=out.rows, bytes=size, facts={"files": facts})
+
+
+def _readers(parts: list[Part], settings: dict[str, Any]) -> Iterator[PartReader | CollectionReader]:
+    mappings = [SourceMapping(**mapping) for mapping in settings["sources"]]
+    if parts[0].role:
+        yield CollectionReader(parts, mappings, settings["max_negatives"])
+    else:
+        yield from (PartReader(part, mappings, settings["language"]) for part in parts)
 
 
 def _no_pairs(document: Document) -> Broken:

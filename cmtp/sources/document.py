@@ -98,6 +98,20 @@ class QueryDocuments:
 
 
 @dataclass(slots=True)
+class JudgedPassage:
+    """A passage of a collection, with the queries that people judged it for.
+
+    Attributes:
+        queries: (query, label as it stands in the judgements, why the pair is no positive; empty where it is one).
+    """
+
+    origin: str
+    source: str
+    text: str
+    queries: list[tuple[str, str, str]]
+
+
+@dataclass(slots=True)
 class TextPair:
     """Two texts that belong together, or that a label says do not.
 
@@ -145,7 +159,7 @@ class Several:
 
     origin: str
     source: str
-    documents: list[Article | Abstract | QuestionAnswers | Reading | QueryDocuments | TextPair]
+    documents: list[Article | Abstract | QuestionAnswers | Reading | QueryDocuments | JudgedPassage | TextPair]
 
 
-Document = Article | Abstract | QuestionAnswers | Reading | QueryDocuments | TextPair | Several
+Document = Article | Abstract | QuestionAnswers | Reading | QueryDocuments | JudgedPassage | TextPair | Several

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cmtp.sources.collection import COLLECTIONS
 from cmtp.sources.formats import READABLE
 from cmtp.sources.known import LAYOUTS, Layout
 
@@ -13,6 +14,8 @@ def listing() -> str:
         "Layouts, recognised by their fields (of several names any will do; […] may be missing):",
     ]
     blocks += [_layout(layout) for layout in LAYOUTS]
+    files = [f"    {name}: {files}" for name, files in COLLECTIONS.items()]
+    blocks.append("\n".join(["Collections in several files, joined by their ids  →  query_document", *files]))
     blocks.append("Anything else: name the fields under `sources:` in the recipe; see docs/sources.md.")
     return "\n\n".join(blocks)
 

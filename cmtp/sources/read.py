@@ -44,6 +44,7 @@ class Part:
         stop: byte after the range.
         newlines: newlines before `start` (JSONL).
         groups: first and last + 1 row group (Parquet); None for all.
+        role: what the file is to a collection in several files; empty for one that stands alone.
     """
 
     url: str
@@ -55,6 +56,15 @@ class Part:
     stop: int
     newlines: int = 0
     groups: tuple[int, int] | None = None
+    role: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A record as it stands, of a file that is one of several of a collection."""
+
+    origin: str
+    values: dict[str, Any]
 
 
 def find_mapping(path: str, mappings: list[SourceMapping]) -> SourceMapping | None:
@@ -81,7 +91,7 @@ class PartReader:
         self._mappings = mappings
         self._language = language
 
-    def __iter__(self) -> Iterator[Document | Broken]:
+    def __iter__(self) -> Iterator[Document | Broken | Row]:
         part = self.part
         # A range's first line may have begun in the range before: the byte before it tells.
         raw = RawStream(part.url, part.start, part.stop, seek=max(0, part.start - 1) if part.groups is None else None)
@@ -102,14 +112,14 @@ class PartReader:
             self.records += 1
             yield self._broken(part.path, 0, raw.failure)
 
-    def _range(self, stream: Stream) -> Iterator[Document | Broken]:
+    def _range(self, stream: Stream) -> Iterator[Document | Broken | Row]:
         """A later range of a JSONL file; the encoding is judged by the head of the file, as in the first range."""
         part = self.part
         self.encoding = detect(Stream(RawStream(part.url)).head(HEAD)) or "utf-8"
         stop = part.stop - part.start + 1
         return self._documents(records.read_jsonl(stream, self.encoding, part.newlines, stop), part.path)
 
-    def _content(self, stream: Stream, path: str, inside: bool = False) -> Iterator[Document | Broken]:
+    def _content(self, stream: Stream, path: str, inside: bool = False) -> Iterator[Document | Broken | Row]:
         """The documents of a file, or of an archive's member."""
         head = stream.head(HEAD)
         compression = formats.sniff_compression(path, head)
@@ -123,8 +133,10 @@ class PartReader:
         else:
             yield from self._plain_content(stream, head, path, inside)
 
-    def _plain_content(self, stream: Stream, head: bytes, path: str, inside: bool) -> Iterator[Document | Broken]:
+    def _plain_content(self, stream: Stream, head: bytes, path: str, inside: bool) -> Iterator[Document | Broken | Row]:
         kind = formats.sniff(path, head)
+        if self.part.role and kind == "text":
+            kind = "csv"
         if not head:
             if stream.failure is None:
                 yield self._broken(path, 0, Failure("empty_file", {"bytes": 0}))
@@ -220,7 +232,7 @@ class PartReader:
 
     def _members(
         self, members: Iterable[tuple[str, IO[bytes] | Failure]], stream: Stream, path: str
-    ) -> Iterator[Document | Broken]:
+    ) -> Iterator[Document | Broken | Row]:
         for name, content in members:
             if isinstance(content, Failure):
                 if name or stream.failure is None:
@@ -231,7 +243,7 @@ class PartReader:
             if guard.failure is not None and stream.failure is None:
                 yield self._broken(f"{path}!{name}", 0, guard.failure)
 
-    def _table(self, stream: Stream, path: str, inside: bool) -> Iterator[Document | Broken]:
+    def _table(self, stream: Stream, path: str, inside: bool) -> Iterator[Document | Broken | Row]:
         """Parquet needs a file it can seek in: the raw file itself, or a temporary copy of what is in an archive."""
         mapping = find_mapping(path, self._mappings)
         with self._seekable(stream, path, inside) as file:
@@ -250,11 +262,13 @@ class PartReader:
             copy.seek(0)
             yield copy
 
-    def _documents(self, items: Iterable[tuple[int, Any]], path: str) -> Iterator[Document | Broken]:
+    def _documents(self, items: Iterable[tuple[int, Any]], path: str) -> Iterator[Document | Broken | Row]:
         mapping = find_mapping(path, self._mappings)
         for number, value in items:
             if isinstance(value, Failure):
                 yield self._broken(path, number, value)
+            elif self.part.role:
+                yield Row(f"{path}#{number}", value if isinstance(value, dict) else {})
             else:
                 yield read_record(value, f"{path}#{number}", self.part.source, mapping, self._language)
 
