@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
 
+from cmtp.recipe import SourceMapping
 from cmtp.sources.collection import find_collections
 from cmtp.sources.discover import RawFile
 from cmtp.sources.encoding import HEAD, detect
@@ -16,13 +17,13 @@ from cmtp.sources.stream import RawStream, Stream, open_url
 from cmtp.sources.table import row_groups
 
 
-def plan(files: list[RawFile], task_bytes: int) -> list[list[Part]]:
+def plan(files: list[RawFile], task_bytes: int, mappings: Sequence[SourceMapping] = ()) -> list[list[Part]]:
     """The parts each task reads: files in path order, `task_bytes` together; larger ones in ranges of that size.
 
     The files of a collection, which are read together, are a task of their own.
     """
     tasks: list[list[Part]] = []
-    joined = find_collections(files)
+    joined = find_collections(files, list(mappings))
     taken = {file.path for collection in joined for file, _ in collection}
     size = task_bytes + 1
     for file in files:

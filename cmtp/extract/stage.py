@@ -37,7 +37,7 @@ class ExtractStage:
 
     def steps(self, job: StageJob) -> Iterator[list[Task]]:
         """Count the newlines of split JSONL files, so that records keep their line numbers; then extract."""
-        tasks = plan(self.files, job.settings["task_bytes"])
+        tasks = plan(self.files, job.settings["task_bytes"], _mappings(job.settings))
         ranges = [part for parts in tasks for part in parts if part.groups is None and part.stop < part.bytes]
         newlines: dict[tuple[str, int], int] = {}
         if ranges:
@@ -100,8 +100,12 @@ def extract(task: Task, store: Store) -> Result:
     return Result(ledger=out.ledger, rows=out.rows, bytes=size, facts={"files": facts})
 
 
+def _mappings(settings: dict[str, Any]) -> list[SourceMapping]:
+    return [SourceMapping(**mapping) for mapping in settings["sources"]]
+
+
 def _readers(parts: list[Part], settings: dict[str, Any]) -> Iterator[PartReader | CollectionReader]:
-    mappings = [SourceMapping(**mapping) for mapping in settings["sources"]]
+    mappings = _mappings(settings)
     if parts[0].role:
         yield CollectionReader(parts, mappings, settings["max_negatives"])
     else:

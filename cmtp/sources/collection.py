@@ -17,7 +17,7 @@ from cmtp.sources.discover import RawFile
 from cmtp.sources.document import Broken, JudgedPassage
 from cmtp.sources.formats import split_name
 from cmtp.sources.labels import NEGATIVE, UNCERTAIN
-from cmtp.sources.read import Part, PartReader, Row
+from cmtp.sources.read import Part, PartReader, Row, find_mapping
 
 JUDGEMENTS, QUERIES, PASSAGES = "judgements", "queries", "passages"
 """Roles, in the order they are read in."""
@@ -44,13 +44,14 @@ GRADED_POSITIVE: Final = 2
 """From this grade on a passage answers the query where grades go beyond 1 (T2Ranking's measure for retrieval)."""
 
 
-def find_collections(files: list[RawFile]) -> list[list[tuple[RawFile, str]]]:
+def find_collections(files: list[RawFile], mappings: list[SourceMapping]) -> list[list[tuple[RawFile, str]]]:
     """The collections among files: each with its files and their roles, judgements first.
 
     Judgements belong with the queries and passages that lie in their folder or below it, else in the nearest folder
-    above that has both. Files called so that find no company stand alone, and so do those of other formats.
+    above that has both. Files called so that find no company stand alone, and so do those of other formats and those
+    whose relation the recipe gives.
     """
-    named = [(file, role) for file in files if (role := _role(file.path)) is not None]
+    named = [(file, role) for file in files if (role := _role(file.path, mappings)) is not None]
     by_folder: dict[str, list[tuple[RawFile, str]]] = {}
     for file, role in named:
         if role == JUDGEMENTS:
@@ -66,9 +67,10 @@ def find_collections(files: list[RawFile]) -> list[list[tuple[RawFile, str]]]:
     return found
 
 
-def _role(path: str) -> str | None:
+def _role(path: str, mappings: list[SourceMapping]) -> str | None:
     name, kind, _ = split_name(path)
-    if kind not in _FORMATS:
+    mapping = find_mapping(path, mappings)
+    if kind not in _FORMATS or (mapping is not None and mapping.relation is not None):
         return None
     folder = path.rpartition("/")[0].rpartition("/")[2]
     return next((role for role, pattern in _ROLES if pattern.search(name)), JUDGEMENTS if folder == "qrels" else None)
@@ -236,9 +238,10 @@ def _judgement(row: Row) -> list[tuple[str, str, str]] | None:
 
 
 def _text(values: dict[str, Any]) -> tuple[str, str]:
-    """Id and text of a query or passage: the first column, and the one named so, else the last."""
+    """Id and text of a query or passage: the first column, and the one named so, else all others (title and text)."""
     columns = list(values.values())
     if len(columns) < 2:
         return "", ""
-    named = next((values[name] for name in ("text", "content", "passage", "query") if name in values), columns[-1])
-    return str(columns[0]).strip().lstrip("\ufeff"), text_of(named)
+    named = next((values[name] for name in ("text", "content", "passage", "query") if name in values), None)
+    text = " ".join(filter(None, map(text_of, columns[1:]))) if named is None else text_of(named)
+    return str(columns[0]).strip().lstrip("\ufeff"), text

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from cmtp.recipe import SourceMapping
 from cmtp.sources.collection import COLLECTIONS, find_collections
 from cmtp.sources.discover import RawFile
 from cmtp.sources.listing import listing
@@ -30,7 +31,7 @@ CASES = {
         "train_candidates.txt": "question_id,pos_ans_id,neg_ans_id\n7,0,2\n7,0,1\n8,1,2\n",
     },
     "Multi-CPR": {
-        "ecom/corpus.tsv": f"0\t{A}\n1\t{B}\n2\t{C}\n",
+        "ecom/corpus.tsv": f"0\t{A[:2]}\t{A[2:]}\n1\t{B}\t\n2\t{C}\t\n",  # title and text
         "ecom/train.query.txt": f"7\t{Q}\n8\t{R}\n",
         "ecom/qrels.train.tsv": "7\t0\t0\t1\n8\t0\t1\t1\n",
     },
@@ -57,7 +58,7 @@ def build(tmp_path, files, folder="set/", **settings):
 @pytest.mark.parametrize("name", CASES)
 def test_published_form(tmp_path, name, folder):
     kept, rejected, (_, facts, tasks) = build(tmp_path, CASES[name], folder)
-    assert [(row["relation"], row["query"], row["passage"]) for row in kept] == [
+    assert [(row["relation"], row["query"], row["passage"].replace(" ", "")) for row in kept] == [
         ("query_document", Q, A),
         ("query_document", R, B),
     ]
@@ -80,7 +81,7 @@ def test_all_are_listed():
 def test_what_is_missing_is_a_row(tmp_path):
     files = CASES["Multi-CPR"] | {"ecom/qrels.train.tsv": "7\t0\t0\t1\n8\t0\t99\t1\n77\t0\t1\t1\nbroken\n"}
     kept, rejected, _ = build(tmp_path, files)
-    assert [row["passage"] for row in kept] == [A]
+    assert [row["passage"].replace(" ", "") for row in kept] == [A]
     shown = [(row["reason"], row["origin"].rpartition("/")[2], row["query"], row["evidence"]) for row in rejected]
     assert [row[:3] for row in shown] == [
         ("bad_row", "qrels.train.tsv#4", None),
@@ -114,5 +115,8 @@ def test_which_files_belong_together():
         "c/question.csv",
         "d/answer.csv",
     ]
-    found = find_collections([RawFile(path, path, "s", 1, 0) for path in paths])
+    files = [RawFile(path, path, "s", 1, 0) for path in paths]
+    found = find_collections(files, [])
     assert [[file.path for file, _ in one] for one in found] == [["a/qrels.tsv", "a/queries.tsv", "a/corpus.tsv"]]
+    mapping = SourceMapping(files="a/corpus.tsv", relation="title_body", query="1", passage="2")
+    assert find_collections(files, [mapping]) == []  # what the recipe says, wins
