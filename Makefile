@@ -32,9 +32,10 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy cmtp
 
+# RAW: a folder of raw text; PAGES: a folder of HTML pages
 bench: $(VENV)/.bench
-	$(BIN)/python -m benchmarks.build RAW
-	$(BIN)/python -m benchmarks.extract RAW
+	$(BIN)/python -m benchmarks.build $(RAW)
+	$(BIN)/python -m benchmarks.extract $(RAW) $(PAGES)
 
 PAIRS ?= shards/.work/extract-*/kept/*.parquet
 

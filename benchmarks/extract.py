@@ -1,22 +1,28 @@
-"""Rates of extraction on one core: python -m benchmarks.extract RAW [PAGES].
+"""Rates of extraction on one core: python -m benchmarks.extract RAW [PAGES] [--write FILE]
 
-RAW is a folder of raw text with Markdown files in it; PAGES a folder of HTML pages. Rates are bytes of input per second
-of CPU time, from the bytes of a file to its pairs in Parquet; other work on the machine disturbs less that way. The
-same pages go through trafilatura (datatrove's extractor) where it is installed: pip install trafilatura lxml_html_clean
+RAW is a folder of raw text, a folder per source; PAGES a folder of HTML pages. Rates are bytes of input per second of
+CPU time, from the bytes of a file to its pairs in Parquet; other work on the machine disturbs less that way. Every line
+is measured in a process of its own, after a first run over a small folder, so that its peak memory is its own. The same
+pages go through trafilatura (datatrove's extractor), which gives their text alone.
 """
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import json
-import os
 import resource
-import sys
+import statistics
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from datetime import date
+from importlib.metadata import version
 from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -25,8 +31,10 @@ from cmtp.engine.task import StageJob
 from cmtp.extract.stage import ExtractStage
 from cmtp.recipe import Recipe
 from cmtp.sources.discover import discover
+from cmtp.sources.markdown.article import read_markdown
 
 RECIPE = Recipe()
+HEAD = "| input | MB | CPU seconds | MB/s | pairs | peak memory MiB |\n|---|---:|---:|---:|---:|---:|"
 
 
 def extract(root: Path) -> tuple[float, int, int]:
@@ -44,30 +52,63 @@ def extract(root: Path) -> tuple[float, int, int]:
         return time.process_time() - start, size, pairs
 
 
-def show(name: str, seconds: float, size: int, pairs: int | str) -> None:
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    pairs = f"{pairs:,}" if isinstance(pairs, int) else pairs
-    print(
-        f"| {name} | {size / 1e6:.1f} | {seconds:.2f} | {size / seconds / 1e6:.1f} | {pairs} | {memory:.0f} |",
-        flush=True,
-    )
+def measured(root: Path, runs: int) -> tuple[float, int, int, float]:
+    """The median of some runs, and this process's peak memory in MiB."""
+    with tempfile.TemporaryDirectory() as small:
+        (Path(small) / "a.md").write_text("# 题\n\n文。\n", encoding="utf-8")
+        extract(Path(small))  # imports and first calls
+    found = [extract(root) for _ in range(runs)]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    return statistics.median(run[0] for run in found), found[0][1], found[0][2], peak
 
 
-def jsonl(raw: Path, folder: Path, size: int) -> None:
-    """A JSONL file of titles and texts of about `size` bytes, made of the Markdown files."""
-    texts = [path.read_text(encoding="utf-8", errors="replace") for path in sorted(raw.rglob("*.md"))[:3000]]
-    lines = [json.dumps({"title": f"标题{n}", "content": text}, ensure_ascii=False) for n, text in enumerate(texts)]
+def trafilatura(pages: list[Path]) -> tuple[float, int, int, float]:
+    """The same for trafilatura, whose "pairs" are the pages it found text on."""
+    import trafilatura
+
+    texts = [page.read_bytes() for page in pages]
+    trafilatura.extract(texts[0])
+    start = time.process_time()
+    found = [
+        trafilatura.extract(text, favor_precision=True, include_comments=False, deduplicate=False) for text in texts
+    ]
+    seconds = time.process_time() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    return seconds, sum(map(len, texts)), sum(map(bool, found)), peak
+
+
+def alone(function: Callable[..., Any], *arguments: Any) -> Any:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def records(raw: Path) -> list[str]:
+    """A JSON line per Markdown file that is no statute: title and text as read, the form of news and wiki dumps.
+
+    A statute gives a pair per article, fifteen on 8 KB; such dumps one per text.
+    """
+    found = []
+    for path in sorted(raw.rglob("*.md")):
+        article = read_markdown(path.read_text(encoding="utf-8", errors="replace"), "o", "s")
+        body = [*article.lead, *(line for one in article.sections for line in (one.heading, *one.paragraphs))]
+        if article.title and body and not any(line.startswith("第一条") for line in body):
+            found.append(json.dumps({"title": article.title, "content": "\n".join(body)}, ensure_ascii=False) + "\n")
+    return found
+
+
+def jsonl(lines: list[str], path: Path, size: int) -> None:
+    """The lines, over and over, up to about `size` bytes."""
     written = 0
-    with (folder / "records.jsonl").open("w", encoding="utf-8") as file:
+    with path.open("wb") as file:
         while written < size:
             for line in lines:
-                written += len(line.encode()) + 1
-                file.write(line + "\n")
+                written += file.write(line.encode())
                 if written >= size:
                     break
 
 
 def warc(pages: list[Path], path: Path) -> None:
+    """The pages as responses, each compressed for itself, as crawlers store them."""
     with path.open("wb") as file:
         for page in pages:
             body = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + page.read_bytes()
@@ -76,50 +117,74 @@ def warc(pages: list[Path], path: Path) -> None:
             file.write(gzip.compress(head.encode() + body + b"\r\n\r\n", 6))
 
 
-def main() -> None:
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    raw = Path(sys.argv[1])
-    load = os.getloadavg()[0]
-    print(f"{date.today()}, one of {psutil.cpu_count()} cores, load {load:.1f} at the start\n")
-    print("| input | MB | CPU seconds | MB/s | pairs | peak memory MiB |")
-    print("|---|---:|---:|---:|---:|---:|")
-    extract(next(path for path in sorted(raw.iterdir()) if path.is_dir()))  # imports and first calls
-    for folder in sorted(path for path in raw.iterdir() if path.is_dir()):
-        show(folder.name, *extract(folder))
-    with tempfile.TemporaryDirectory() as scratch:
+def lines_of(raw: Path, pages: Path | None) -> list[str]:
+    """The lines of the table, printed as they come."""
+    lines: list[str] = []
+
+    def show(name: str, found: tuple[float, int, int | str, float], size: int | None = None) -> None:
+        seconds, read, pairs, peak = found
+        size, pairs = size or read, f"{pairs:,}" if isinstance(pairs, int) else pairs
+        rate = f"{size / 1e6:.1f} | {seconds:.2f} | {size / seconds / 1e6:.1f}"
+        lines.append(f"| {name} | {rate} | {pairs} | {peak:.0f} |")
+        print(lines[-1], flush=True)
+
+    folders = sorted(path for path in raw.iterdir() if path.is_dir())
+    markdown = [folder for folder in folders if next(folder.rglob("*.md"), None)]
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        for folder in folders:
+            show(folder.name, alone(measured, folder, 3))
+        (scratch / "md").mkdir()
+        for folder in markdown:
+            (scratch / "md" / folder.name).symlink_to(folder.resolve())
+        show("all Markdown of these", alone(measured, scratch / "md", 3))
+        texts = records(raw)
         for size in (100, 1000, 2000):
-            jsonl(raw, Path(scratch), size * 10**6)
-            show(f"JSONL, {size} MB", *extract(Path(scratch)))
-    if len(sys.argv) > 2:
-        compare_pages(sorted(Path(sys.argv[2]).rglob("*.html")))
+            (scratch / "jsonl").mkdir(exist_ok=True)
+            jsonl(texts, scratch / "jsonl" / "records.jsonl", size * 10**6)
+            show(f"JSONL, {size} MB", alone(measured, scratch / "jsonl", 3 if size == 100 else 1))
+        if pages is not None:
+            compare(sorted(pages.rglob("*.html")), scratch, show)
+    return lines
 
 
-def compare_pages(pages: list[Path]) -> None:
+def compare(pages: list[Path], scratch: Path, show: Callable[..., None]) -> None:
     """The same pages as files, in a WARC, and through trafilatura."""
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "pages"
-        folder.mkdir()
-        for number, page in enumerate(pages):
-            (folder / f"{number:06d}.html").write_bytes(page.read_bytes())
-        seconds, size, pairs = extract(folder)
-        show("HTML pages", seconds, size, pairs)
-        crawl = Path(scratch) / "crawl"
-        crawl.mkdir()
-        warc(pages, crawl / "crawl.warc.gz")
-        seconds, _, pairs = extract(crawl)
-        show("the same in a .warc.gz (MB as unpacked)", seconds, size, pairs)
-    if not find_spec("trafilatura"):
-        print("\ntrafilatura is not installed: no comparison")
-        return
-    import trafilatura
+    for folder in ("pages", "crawl"):
+        (scratch / folder).mkdir()
+    for number, page in enumerate(pages):
+        (scratch / "pages" / f"{number:06d}.html").write_bytes(page.read_bytes())
+    warc(pages, scratch / "crawl" / "crawl.warc.gz")
+    size = sum(page.stat().st_size for page in pages)
+    show("HTML pages", alone(measured, scratch / "pages", 3))
+    show("the same in a .warc.gz (MB as unpacked)", alone(measured, scratch / "crawl", 3), size)
+    if find_spec("trafilatura") is None:
+        raise SystemExit("trafilatura is not installed: pip install -e '.[bench]'")
+    seconds, read, found, peak = alone(trafilatura, pages)
+    name = f"the same through trafilatura {version('trafilatura')} (text of {found:,} pages, no pairs)"
+    show(name, (seconds, read, "–", peak))
 
-    texts = [page.read_bytes() for page in pages]
-    trafilatura.extract(texts[0])
-    start = time.process_time()
-    for text in texts:
-        trafilatura.extract(text, favor_precision=True, include_comments=False, deduplicate=False)
-    show("the same through trafilatura (text alone)", time.process_time() - start, sum(map(len, texts)), "–")
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "?")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("raw", type=Path)
+    parser.add_argument("pages", type=Path, nargs="?")
+    parser.add_argument("--write", type=Path, help="a Markdown file whose table is replaced")
+    options = parser.parse_args()
+    machine = f"{_processor()}, {psutil.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB"
+    print(f"{date.today()}, {machine}\n\n{HEAD}")
+    lines = lines_of(options.raw, options.pages)
+    if options.write is not None:
+        text = options.write.read_text(encoding="utf-8") if options.write.exists() else "<!-- table -->\n<!-- end -->\n"
+        before, _, rest = text.partition("<!-- table -->")
+        _, _, after = rest.partition("<!-- end -->")
+        table = "\n".join([f"{machine}, {date.today()}, one core.", "", HEAD, *lines])
+        options.write.write_text(f"{before}<!-- table -->\n{table}\n<!-- end -->{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Final
 from cmtp.sources.document import Article, Section
 from cmtp.sources.stream import Failure
 from cmtp.sources.wiki.dump import WikiPage
-from cmtp.sources.wiki.markup import without_nested, without_templates
+from cmtp.sources.wiki.markup import without_nested, without_templates, without_variants
 from cmtp.text.clean import one_line, paragraphs
 
 REDIRECT: Final = re.compile(r"\s*#\s*(?:redirect|重定向|重新導向|REDIRECT)\s*:?\s*\[\[([^\]]*)", re.IGNORECASE)
@@ -28,7 +28,6 @@ _FILE: Final = re.compile(
 )
 _LINK: Final = re.compile(r"\[\[([^\[\]|]*)(?:\|([^\[\]]*))?\]\]")
 _EXTERNAL: Final = re.compile(r"\[(?:https?:|ftp:)?//[^\s\[\]]*(?:\s+([^\[\]]*))?\]")
-_VARIANT: Final = re.compile(r"-\{([^{}]*)\}-")
 _BOLD: Final = re.compile(r"'{2,5}")
 _MAGIC: Final = re.compile(r"__[A-Z\u4e00-\u9fff]+__")
 _LIST: Final = re.compile(r"^[*#:;]+\s*")
@@ -126,24 +125,8 @@ def _closing(text: str, start: int) -> int:
     return len(text)
 
 
-def _variant(match: re.Match[str]) -> str:
-    """-{zh-hans:甲;zh-hant:乙}- → 甲; -{甲}- → 甲; flags and conversion rules (-{H|…}-) → nothing."""
-    text = match[1]
-    flag, bar, rest = text.partition("|")
-    if bar:
-        if flag.strip() in ("H", "T", "-"):
-            return ""
-        text = rest
-    if ":" not in text:
-        return text
-    forms = dict(part.split(":", 1) for part in text.split(";") if ":" in part)
-    forms = {name.strip().lower(): form.strip() for name, form in forms.items()}
-    return next((forms[name] for name in ("zh-hans", "zh-cn", "zh") if name in forms), next(iter(forms.values()), ""))
-
-
 def _inline(line: str) -> str:
-    if "-{" in line:
-        line = _VARIANT.sub(_variant, line)
+    line = without_variants(line)
     if "[" in line:
         line = _LINK.sub(lambda match: match[2] or match[1].lstrip(":"), line)
         line = _EXTERNAL.sub(lambda match: match[1] or "", line)

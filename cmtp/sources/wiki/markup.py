@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+_VARIANT: Final = re.compile(r"-\{([^{}]*)\}-")
 _BRACES: Final = re.compile(r"\{\{+|\}\}+")
 
 _KEEP: Final = {
@@ -77,3 +78,23 @@ def without_nested(text: str, opening: str, closing: str) -> str:
         heading = text.find("\n==", start)
         return "".join(kept) + (text[heading:] if heading >= 0 else "")
     return "".join([*kept, text[at:]])
+
+
+def without_variants(text: str) -> str:
+    """Of a conversion between scripts the simplified form stays; passages taken from Wikipedia hold them, too."""
+    return _VARIANT.sub(_variant, text) if "-{" in text else text
+
+
+def _variant(match: re.Match[str]) -> str:
+    """-{zh-hans:甲;zh-hant:乙}- → 甲; -{甲}- → 甲; flags and conversion rules (-{H|…}-) → nothing."""
+    text = match[1]
+    flag, bar, rest = text.partition("|")
+    if bar:
+        if flag.strip() in ("H", "T", "-"):
+            return ""
+        text = rest
+    if ":" not in text:
+        return text
+    forms = dict(part.split(":", 1) for part in text.split(";") if ":" in part)
+    forms = {name.strip().lower(): form.strip() for name, form in forms.items()}
+    return next((forms[name] for name in ("zh-hans", "zh-cn", "zh") if name in forms), next(iter(forms.values()), ""))
