@@ -79,8 +79,9 @@ def poem(values: Values, origin: str, source: str) -> Document | Broken:
     # 「句」 and 「雜詩」 are the titles of thousands of poems; with the poet's name the query says which.
     title = " ".join(filter(None, (one_line(text_of(values["title"])), one_line(text_of(values["author"])))))
     lead = paragraphs_of(values["body"])
-    if not text_of(values["title"]) or not lead:
-        return empty(origin, source, "title_body", "body" if title else "title", title, "\n".join(lead))
+    named = bool(text_of(values["title"]))
+    if not named or not lead:
+        return empty(origin, source, "title_body", "body" if named else "title", title, "\n".join(lead))
     return Article(origin, source, title, lead)
 
 

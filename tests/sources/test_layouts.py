@@ -94,6 +94,14 @@ def test_blank_fields(record, relation, query, passage):
     assert (item.reason, item.relation, item.query, item.passage) == ("empty_field", relation, query, passage)
 
 
+@pytest.mark.parametrize(
+    ("title", "paragraphs", "empty"), [("", ["春眠不觉晓，"], "title"), ("春晓", [], "body"), ("", [], "title")]
+)
+def test_a_poem_without_a_title_is_not_one_without_a_body(title, paragraphs, empty):
+    item = read_record({"title": title, "author": "孟浩然", "paragraphs": paragraphs}, "o", "s", None)
+    assert item.evidence == {"empty": empty}
+
+
 def test_a_missing_field_is_an_empty_one_unless_another_may_stand_for_it():
     assert read_record({"title": "题", "column": "市政"}, "o", "s", None).reason == "empty_field"
     item = read_record({"title": "题", "zhengwen": "这里是一段相当长的正文，字段的名字不认识。"}, "o", "s", None)
