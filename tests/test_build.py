@@ -104,6 +104,11 @@ def test_a_build_that_is_there_is_not_done_again(shards, tmp_path):
     text, _ = cli("build", "--source", SAMPLE / "raw", "--out", out, "--workers", 1)
     assert "holds this build already" in text
     assert published(out) == before
+    (out / "finetune" / "part-00000.parquet").unlink()
+    text, err = cli("build", "--source", SAMPLE / "raw", "--out", out, "--workers", 1)
+    assert "holds this build already" not in text
+    assert "shard: started" in err
+    assert published(out) == before
 
 
 def test_a_changed_threshold_runs_similarity_and_what_follows(shards, tmp_path):

@@ -20,9 +20,16 @@ TOP = ("pairs", "finetune", "pretrain", "rejects")
 
 
 def is_published(store: Store, fingerprint: str) -> bool:
-    """Whether the folder holds exactly the build with this fingerprint."""
+    """Whether the folder holds exactly the build with this fingerprint, and no file of it was removed or cut since."""
     mark = store.read_json(MARK) if store.exists(MARK) else {}
-    return bool(mark == {"fingerprint": fingerprint, "whole": True}) and store.exists("manifest.json")
+    if mark != {"fingerprint": fingerprint, "whole": True} or not store.exists("manifest.json"):
+        return False
+    try:
+        tables = store.read_json("manifest.json")["tables"]
+    except ValueError:  # no JSON any more
+        return False
+    sizes = {f"{name}/{file['file']}": file["bytes"] for name, table in tables.items() for file in table["files"]}
+    return all(store.exists(path) and store.size(path) == size for path, size in sizes.items())
 
 
 def publish(store: Store, folder: str, fingerprint: str, manifest: dict[str, Any]) -> None:

@@ -29,7 +29,10 @@ def read_manifest(store: Store) -> dict[str, Any]:
         raise UsageError(
             f"{store.root}: no manifest.json: not an output folder, or its build has not ended (run it again to end it)"
         )
-    manifest: dict[str, Any] = store.read_json("manifest.json")
+    try:
+        manifest: dict[str, Any] = store.read_json("manifest.json")
+    except ValueError as error:
+        raise UsageError(f"{store.root}/manifest.json is no JSON ({error}): build again") from error
     return manifest
 
 

@@ -10,6 +10,7 @@ from cmtp.engine.executor import SerialExecutor
 from cmtp.engine.ledger import Ledger
 from cmtp.engine.plan import StageRun, run_stage
 from cmtp.engine.store import Store
+from cmtp.errors import UsageError
 from cmtp.recipe import Recipe
 from cmtp.schema import PAIRS, REJECTS
 from cmtp.shards.manifest import make_manifest
@@ -129,6 +130,10 @@ def test_verify_finds_what_is_off(tmp_path):
     path.write_bytes(whole)
     (tmp_path / "pairs/part-00009.parquet").write_bytes(whole)
     assert verify(store) == ["pairs/part-00009.parquet: not in the manifest"]
+    with store.write("manifest.json") as file:
+        file.write(b"{")
+    with pytest.raises(UsageError, match=r"manifest\.json is no JSON"):
+        verify(store)
 
 
 @pytest.mark.parametrize(
