@@ -54,6 +54,10 @@ def _rank(value: Values) -> tuple[bool, float]:
     return any(value.get(key) is True for key in _ACCEPTED_KEYS), float(votes)
 
 
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def paragraphs_of(value: Any) -> list[str]:
     """A field's value as paragraphs."""
     return paragraphs(value if isinstance(value, str) else text_of(value))
@@ -151,7 +155,7 @@ def squad(values: Values, origin: str, source: str) -> Document | Broken:
         text = without_variants(text_of(paragraph.get("context")))
         questions = [
             (question, "".join(texts_of(one.get("answers"))[:1]))
-            for one in paragraph.get("qas") or []
+            for one in _list(paragraph.get("qas"))
             if isinstance(one, dict) and (question := text_of(one.get("question")))
         ]
         if text and questions:
@@ -177,7 +181,7 @@ def search_results(values: Values, origin: str, source: str) -> Document | Broke
     question = text_of(values["question"])
     contexts = []
     for page in values["pages"]:
-        parts = page.get("paragraphs") if isinstance(page, dict) else None
+        parts = _list(page.get("paragraphs")) if isinstance(page, dict) else None
         if not parts or not page.get("is_selected", True):
             continue
         index = page.get("most_related_para", 0)
@@ -194,7 +198,7 @@ def evidences(values: Values, origin: str, source: str) -> Document | Broken:
     question = text_of(values["question"])
     found = values["evidences"]
     contexts = []
-    for one in found.values() if isinstance(found, dict) else found:
+    for one in found.values() if isinstance(found, dict) else _list(found):
         answers = texts_of(one.get("answer")) if isinstance(one, dict) else []
         text = text_of(one.get("evidence")) if isinstance(one, dict) else ""
         if text and answers and answers[0] != "no_answer":

@@ -1,14 +1,17 @@
 """Properties: what goes in comes out, no character lost or made up, but for white space and the documented cleaning."""
 
 import html
+import json
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cmtp.extract.pair import Limits
 from cmtp.extract.pairs import pairs_of
-from cmtp.sources.document import Abstract, Article, QueryDocuments, QuestionAnswers, Section, TextPair
+from cmtp.sources.document import Abstract, Article, Broken, QueryDocuments, QuestionAnswers, Section, TextPair
 from cmtp.sources.html.article import read_html
+from cmtp.sources.known import FIELD_NAMES
+from cmtp.sources.layouts import read_record
 from cmtp.sources.markdown.article import read_markdown
 from cmtp.sources.plain import read_plain
 from cmtp.sources.wiki.article import read_wiki
@@ -84,3 +87,34 @@ def test_readers_make_no_character_up(text):
         article = read(text, "o", "s")
         found = [article.title, *article.lead, *(p for s in article.sections for p in (s.heading, *s.paragraphs))]
         assert set("".join(found)) <= known | {"题"}
+
+
+NAMES = st.sampled_from(
+    ["text", "content", "votes", "context", "qas", "question", "answers", "value", "from", "paragraphs", "evidence"]
+)
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-3, 9), st.text(max_size=60)),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(NAMES, inner, max_size=4)),
+    max_leaves=8,
+)
+
+
+def characters(value):
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return set(clean(str(value))) if parts is None else set().union(*map(characters, parts))
+
+
+@example({"question": "问", "evidences": None})
+@example({"paragraphs": [{"context": "文", "qas": 3}]})
+@example({"question": "问", "documents": [{"paragraphs": {"a": 1}}]})
+@settings(max_examples=300)
+@given(st.dictionaries(st.sampled_from(sorted(FIELD_NAMES)), VALUES, min_size=1, max_size=5))
+def test_any_record_gives_pairs_of_its_own_characters_or_a_reason(record):
+    item = read_record(record, "o#1", "s", None, "any")
+    if isinstance(item, Broken):
+        json.dumps(item.evidence)
+        return
+    for pair in pairs_of(item, LIMITS):
+        assert set(pair.query) | set(pair.passage) <= characters(record) | set("\n ")
+        assert pair.query.strip()
+        assert pair.passage.strip()

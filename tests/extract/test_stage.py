@@ -1,7 +1,9 @@
 """The stage as the engine runs it: tasks, tables, ids, ledger."""
 
 import json
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -174,6 +176,38 @@ def test_ids_do_not_change_when_files_are_added(tmp_path):
     after = run(raw, tmp_path / "after")
     assert [row for row in after[0] if row["origin"].startswith("m.jsonl")] == before[0]
     assert len(after[0]) == 5
+
+
+FILES = {
+    "a/news.jsonl": jsonl([{"title": "题", "content": "文。"}, {"title": "", "content": "缺题。"}]),
+    "a/z.md": "# 西湖\n\n西湖在杭州。\n\n## 历史\n\n唐代已有此名。\n".encode(),
+    "b/pairs.tsv": "sentence1\tsentence2\tlabel\n甲\t乙\t1\n丙\t丁\t0\n".encode(),
+    "b.jsonl": jsonl([{"question": "问", "answers": ["一", "二", "三", "四"]}]) + b"bad\n",
+    "c/qrels.tsv": b"1\t0\t1\t1\n",
+    "c/corpus.tsv": "1\t段落。\n".encode(),
+    "c/queries.tsv": "1\t查询\n".encode(),
+    "m.html": "<html><h1>页</h1><p>正文在此。</p></html>".encode(),
+}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sets(st.sampled_from(sorted(FILES)), min_size=1), st.sets(st.sampled_from(sorted(FILES))))
+def test_ids_do_not_change_whatever_files_are_added_beside(some, more):
+    if {path for path in some | more if path.startswith("c/")} != {path for path in some if path.startswith("c/")}:
+        return  # the files of a collection are one thing
+
+    def rows(paths):
+        with tempfile.TemporaryDirectory() as folder:
+            for path in paths:
+                file = Path(folder) / "raw" / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(FILES[path])
+            kept, rejected, *_ = run(Path(folder) / "raw", Path(folder) / "out")
+        return {row["pair_id"]: row for row in kept + rejected}
+
+    before, after = rows(some), rows(some | more)
+    assert before.items() <= after.items()
+    assert {row["origin"].partition("#")[0] for row in before.values()} <= some
 
 
 def test_strict_stops_at_the_first_broken_record(tmp_path):

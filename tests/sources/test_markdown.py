@@ -185,6 +185,7 @@ def test_captions_and_image_credits():
         "截图：Medium iOS 版本（文章模块）",
         "“这个头戴装置是不是很酷？”",
         "回调 —— 题图来自 unsplash",
+        "(图片： [Dierk Schaefer](http://a)) ([View large version](http://b))",
         "[某人](https://www.flickr.com/photos/x/) 家的全部九只小狗。",
     ],
 )
