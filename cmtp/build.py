@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from cmtp.embed.base import BUNDLED
 from cmtp.engine.executor import Executor, ProcessExecutor, SerialExecutor
 from cmtp.engine.plan import WORK, StageRun, fingerprint, run_stage
 from cmtp.engine.progress import BuildProgress
 from cmtp.engine.store import Store
-from cmtp.errors import CmtpError, UsageError
+from cmtp.engine.task import Stage
+from cmtp.errors import CmtpError
 from cmtp.folders import forget, lock
 from cmtp.planning import Options, Plan, make_plan
 from cmtp.recipe import Recipe
@@ -74,19 +75,23 @@ def build(roots: list[str], out: str, recipe: Recipe, options: Options, progress
     for note in plan.notes:
         progress.note(note)
     store = Store(out)
-    with lock(store), open_executor(options.usable_workers()) as executor:
+    workers = options.usable_workers()
+    with lock(store), open_executor(workers) as executor:
         if options.fresh:
             forget(store)
         store.sweep("")
-        return _run(plan, store, recipe, executor, progress)
+        return _run(plan, store, recipe, executor, workers, progress)
 
 
-def _run(plan: Plan, store: Store, recipe: Recipe, executor: Executor, progress: BuildProgress) -> Outcome:
+def _run(
+    plan: Plan, store: Store, recipe: Recipe, executor: Executor, workers: int, progress: BuildProgress
+) -> Outcome:
     runs: list[StageRun] = []
     inputs: list[str] = []
     encoded: list[StageRun] = []
     for planned in plan.stages:
-        run = run_stage(planned.stage, store, inputs, planned.settings, planned.reads, executor, progress)
+        with gpu_executor(planned.stage, planned.settings, executor, workers) as fitting:
+            run = run_stage(planned.stage, store, inputs, planned.settings, planned.reads, fitting, progress)
         inputs = run.kept
         if run.name == "encode":
             progress.stage_done(run.name, "vectors written")
@@ -105,37 +110,13 @@ def _run(plan: Plan, store: Store, recipe: Recipe, executor: Executor, progress:
     manifest = make_manifest(recipe, {file.path: file.source for file in plan.files}, runs, encoded, done)
     publish(store, done.folder, mark, manifest)
     progress.stage_done("shard", f"{manifest['tables']['pairs']['rows']:,} pairs written")
-    _forget_stale(store, {planned.folder for planned in plan.stages})
+    _forget_stale(store, {planned.folder for planned in plan.stages} | {plan.vectors})
     problems = verify(store)
     if problems:
         raise CmtpError("the finished build does not verify:\n" + "\n".join(problems))
     timings = _timings(progress)
     store.write_json("timings.json", timings)
     return Outcome(manifest, warnings, timings=timings)
-
-
-def measure_similarity(raw_or_shards: str, recipe: Recipe, progress: BuildProgress) -> dict[str, Any]:
-    """The calibration of a build, by source/relation; of raw text after building it up to the similarity stage.
-
-    Raises:
-        UsageError: the build was made with a fixed threshold, or is too small to calibrate.
-        CmtpError: as `build`.
-    """
-    store = Store(raw_or_shards)
-    if store.exists("manifest.json"):
-        manifest = store.read_json("manifest.json")
-    else:
-        with tempfile.TemporaryDirectory(prefix="cmtp-calibrate-") as scratch:
-            options = Options(until="similarity")
-            manifest = build([raw_or_shards], scratch, recipe, options, progress).manifest
-    facts = {stage["stage"]: stage["facts"] for stage in manifest["stages"]}
-    found: dict[str, Any] = facts.get("similarity", {}).get("calibration", {})
-    if not found:
-        raise UsageError(
-            f"{raw_or_shards}: nothing was calibrated: similarity.threshold was set, the build ended before "
-            "similarity, or it has fewer than similarity.min_sample pairs"
-        )
-    return found
 
 
 def _tables(runs: list[StageRun], store: Store) -> list[TableInput]:
@@ -205,3 +186,17 @@ def open_executor(workers: int) -> Iterator[Executor]:
     else:
         with ProcessExecutor(workers) as executor:
             yield executor
+
+
+@contextmanager
+def gpu_executor(stage: Stage, settings: dict[str, Any], executor: Executor, workers: int) -> Iterator[Executor]:
+    """One process per GPU for a stage whose encoder computes there: a second model beside the first gains nothing."""
+    encodes = stage.name == "encode" or settings.get("cascade") is not None
+    if encodes and settings["encoder"] not in BUNDLED:
+        from cmtp.embed.sentence import gpus
+
+        if 0 < gpus() < workers:
+            with open_executor(gpus()) as few:
+                yield few
+            return
+    yield executor

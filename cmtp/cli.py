@@ -149,12 +149,11 @@ def calibrate(
 ) -> None:
     """Show how similarities of true and shuffled pairs lie, and where the cut would be."""
     from cmtp import summary
-    from cmtp.build import measure_similarity
+    from cmtp.calibrate import measure
     from cmtp.engine.progress import BuildProgress
-    from cmtp.recipe import load_recipe
 
     with BuildProgress() as progress:
-        found = measure_similarity(raw_or_shards, load_recipe(recipe, set_), progress)
+        found = measure(raw_or_shards, recipe, set_, progress)
     print(summary.calibration(found))
 
 

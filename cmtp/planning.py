@@ -90,11 +90,13 @@ class Plan:
     Attributes:
         files: what is read.
         stages: all but the last, shard.
+        vectors: folder where a cascade's expensive encoder keeps what it encoded; empty before the encode stage.
         notes: names in the recipe that mean nothing in these files.
     """
 
     files: RawFiles
     stages: list[PlannedStage]
+    vectors: str
     notes: list[str]
 
 
@@ -114,22 +116,26 @@ def make_plan(roots: list[str], out: str, recipe: Recipe, options: Options) -> P
     # Size and time of change stand for a file's content here; the manifest has a digest of what was read.
     reads: Any = [[file.path, file.source, file.bytes, file.mtime_ns] for file in files]
     planned: list[PlannedStage] = []
-    encoded = ""
-    for stage in _stages(files, recipe, options.until):
-        settings = stage_settings(recipe, stage.name, options.strict, encoded)
+    encoded = vectors = ""
+    for stage in stages_until(files, recipe, options.until):
+        if stage.name == "encode" and not encoded:
+            # Depends on encoder and texts, on no threshold: a cascade finds again what it has encoded.
+            vectors = folder_of("vectors", fingerprint(stage, encode_settings(recipe.similarity.encoder), reads))
+        settings = stage_settings(recipe, stage.name, options.strict, encoded, vectors)
         mark = fingerprint(stage, settings, reads)
         planned.append(PlannedStage(stage, settings, reads, folder_of(stage.name, mark)))
         reads = mark
         if stage.name == "encode":
             encoded = planned[-1].folder
-    return Plan(files, planned, _meaningless(files, recipe))
+    return Plan(files, planned, vectors, _meaningless(files, recipe))
 
 
-def _stages(files: RawFiles, recipe: Recipe, until: str) -> list[Stage]:
+def stages_until(files: RawFiles, recipe: Recipe, until: str) -> list[Stage]:
     """The stages up to `until`; encode, which decides nothing, stands before those that read its vectors."""
     stages: list[Stage] = []
     for stage in (ExtractStage(files), DedupStage(), FilterStage(), SimilarityStage(), MineStage()):
-        if stage.name == "similarity" or (stage.name == "mine" and recipe.mine.encoder is not None):
+        searched_with_another = recipe.mine.encoder not in (None, recipe.similarity.first_encoder)
+        if stage.name == "similarity" or (stage.name == "mine" and searched_with_another):
             stages.append(EncodeStage())
         stages.append(stage)
         if stage.name == until:
@@ -161,7 +167,7 @@ def _meaningless(files: RawFiles, recipe: Recipe) -> list[str]:
     return notes
 
 
-def stage_settings(recipe: Recipe, stage: str, strict: bool, encoded: str) -> dict[str, Any]:
+def stage_settings(recipe: Recipe, stage: str, strict: bool, encoded: str, vectors: str) -> dict[str, Any]:
     """What the tasks of a stage are given.
 
     Args:
@@ -169,9 +175,14 @@ def stage_settings(recipe: Recipe, stage: str, strict: bool, encoded: str) -> di
         stage: name of the stage.
         strict: whether extract stops at the first broken record.
         encoded: folder of the last encode stage; empty before the first, which is similarity's.
+        vectors: folder of what a cascade's expensive encoder has encoded; read and added to by similarity.
     """
+    similarity = recipe.similarity
     if stage == "encode":
-        return encode_settings(recipe.mine.encoder if encoded and recipe.mine.encoder else recipe.similarity.encoder)
+        if not encoded or recipe.mine.encoder is None:
+            return encode_settings(similarity.first_encoder)
+        known = {"known": vectors} if similarity.cascade and recipe.mine.encoder == similarity.encoder else {}
+        return encode_settings(recipe.mine.encoder) | known
     settings = recipe.stage_settings(stage)
     if stage == "extract":
         settings["strict"] = strict
@@ -179,6 +190,8 @@ def stage_settings(recipe: Recipe, stage: str, strict: bool, encoded: str) -> di
         settings["references"] = resolve(settings)
     if stage in ("similarity", "mine"):
         settings["encoded"] = encoded
+    if stage == "similarity" and similarity.cascade is not None:
+        settings["dear"] = encode_settings(similarity.encoder) | {"folder": vectors}
     return settings
 
 
@@ -188,7 +201,12 @@ def check_encoders(recipe: Recipe) -> None:
     Raises:
         UsageError: naming the setting, and the known ones or the extra.
     """
-    for setting, name in (("similarity.encoder", recipe.similarity.encoder), ("mine.encoder", recipe.mine.encoder)):
+    named = {
+        "similarity.encoder": recipe.similarity.encoder,
+        "similarity.cascade": recipe.similarity.cascade,
+        "mine.encoder": recipe.mine.encoder,
+    }
+    for setting, name in named.items():
         if name is not None and not is_encoder_name(name):
             known = ", ".join(ENCODER_NAMES)
             raise UsageError(f"{setting} = {name!r}: known encoders are {known}, a model's hub name or its folder")

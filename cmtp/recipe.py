@@ -193,13 +193,31 @@ class SimilaritySettings(Settings):
     min_sample: Annotated[int, Field(ge=2)] = 500
     """Calibration: a source and relation with fewer pairs is cut where all pairs together would be; a build with fewer,
     at the encoder's own threshold."""
+    cascade: str | None = None
+    """A cheap encoder (static-zh) that scores all pairs and decides the clear ones; `encoder` sees the others and the
+    sample. ``pairs.similarity`` is then the cheap one's."""
+    cascade_weight: Annotated[float, Field(ge=0)] = 0.3
+    """Weight of the cheap score beside `encoder`'s, in standard deviations; 0 with a fixed threshold."""
+    agreement: Annotated[float, Field(gt=0, le=1)] = 0.99
+    """Cascade: share of pairs that must end as if `encoder` had seen them all; measured on the sample."""
+
+    @model_validator(mode="after")
+    def _two_encoders(self) -> SimilaritySettings:
+        if self.cascade == self.encoder:
+            raise ValueError(f"cascade {self.cascade} is the encoder itself: set encoder to a better one")
+        return self
+
+    @property
+    def first_encoder(self) -> str:
+        """The encoder that sees all pairs."""
+        return self.cascade or self.encoder
 
 
 class MineSettings(Settings):
     """Hard negatives for the finetune table."""
 
     encoder: str | None = None
-    """Encoder that searches; None: that of the similarity stage. BGE mined with its own model of stage 2."""
+    """Encoder that searches; None: the one that scored all pairs. BGE mined with its own model of stage 2."""
     share: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Share of the pairs of each source and relation, best similarity first, that become finetune rows."""
     max_queries: Annotated[int, Field(ge=1)] = 20_000
@@ -281,17 +299,20 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def load_recipe(path: Path | None = None, overrides: list[str] | None = None) -> Recipe:
+def load_recipe(
+    path: Path | None = None, overrides: list[str] | None = None, base: dict[str, Any] | None = None
+) -> Recipe:
     """Read a recipe file and apply ``--set`` overrides.
 
     Args:
-        path: YAML file, or None for the defaults.
+        path: YAML file, or None for `base`.
         overrides: strings such as ``similarity.threshold=0.43``; the value is read as YAML.
+        base: settings to start from without a file, as a manifest holds them; None: the defaults.
 
     Raises:
         UsageError: unreadable file, unknown setting, impossible value.
     """
-    values: Any = {}
+    values: Any = base or {}
     if path is not None:
         try:
             values = yaml.load(path.read_text(encoding="utf-8"), _Loader) or {}  # a SafeLoader

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cmtp.build import open_executor
+from cmtp.build import gpu_executor, open_executor
 from cmtp.engine.plan import WORK, run_stage
 from cmtp.engine.progress import BuildProgress
 from cmtp.engine.store import Store
@@ -47,8 +47,9 @@ def remine(shards: str, recipe: Recipe, options: Options, progress: BuildProgres
         manifest = read_manifest(store)
         parts = [f"pairs/{file['file']}" for file in manifest["tables"]["pairs"]["files"]]
         reads = manifest["tables"]["pairs"]
-        settings = encode_settings(recipe.mine.encoder or recipe.similarity.encoder)
-        encoded = run_stage(EncodeStage(), store, parts, settings, reads, executor, progress)
+        settings = encode_settings(recipe.mine.encoder or recipe.similarity.first_encoder)
+        with gpu_executor(EncodeStage(), settings, executor, options.usable_workers()) as fitting:
+            encoded = run_stage(EncodeStage(), store, parts, settings, reads, fitting, progress)
         progress.stage_done("encode", "vectors written")
         settings = recipe.stage_settings("mine") | {"encoded": encoded.folder}
         mined = run_stage(MineStage(), store, parts, settings, encoded.fingerprint, executor, progress)

@@ -6,15 +6,18 @@ import json
 from collections import Counter
 from typing import Any
 
+import numpy as np
+
 from cmtp.build import Outcome
 from cmtp.engine.store import Store
 from cmtp.planning import Plan
 from cmtp.shards.publish import TOP
+from cmtp.similarity.calibrate import BIN
 
 SHOWN_CHARS = 300
 """Characters of a passage shown."""
 
-INTERNAL = frozenset({"encoded", "references", "model_sha256"})
+INTERNAL = frozenset({"encoded", "dear", "known", "references", "model_sha256"})
 """Settings that a build works out for itself; no recipe holds them."""
 
 
@@ -82,16 +85,46 @@ def trace(found: dict[str, Any]) -> str:
 
 
 def calibration(found: dict[str, Any]) -> str:
-    """A line per source and relation; * is all of them."""
-    wide = max(len(name) for name in found)
-    lines = [f"{'source/relation':<{wide}}    pairs    AUC  threshold  pairs kept  shuffled kept"]
-    for name, one in found.items():
+    """A line per source and relation, with the histograms of both kinds of pairs; * is all of them."""
+    groups = found.get("calibration", {})
+    lines = []
+    if groups:
+        wide = max(len(name) for name in groups)
+        edges = [float(edge) for one in groups.values() for edge in (*one["true"], *one["shuffled"])]
+        shown = np.round(np.arange(round(min(edges) / BIN), round(max(edges) / BIN) + 1) * BIN, 2)
+        span = f"{shown[0]:.2f} to {shown[-1] + BIN:.2f}"
+        bars = f"{f'pairs, {span}':<{max(len(shown), 21)}}  {'shuffled'}"
+        lines.append(f"{'source/relation':<{wide}}    pairs    AUC  threshold  pairs kept  shuffled kept  {bars}")
+    for name, one in groups.items():
         kept = 1 - one["pairs_lost"]
         figures = (
             f"{one['pairs']:>9,}{one['auc']:>7.3f}{one['threshold']:>11.3f}{kept:>12.1%}{one['shuffled_pass']:>15.1%}"
         )
-        lines.append(f"{name:<{wide}}{figures}")
+        drawn = [_bars(one[kind], shown.tolist()) for kind in ("true", "shuffled")]
+        lines.append(f"{name:<{wide}}{figures}  {drawn[0]:<21}  {drawn[1]}")
+    if "cascade" in found:
+        lines += ["", *_cascade(found["cascade"])]
     return "\n".join(lines)
+
+
+def _cascade(found: dict[str, Any]) -> list[str]:
+    """What each encoder of a cascade would decide."""
+    lines = [
+        f"{found['encoder']} decides {found['in_band']:.1%} of the pairs and the sample; "
+        f"{found['agreement']:.2%} of all would end as if it decided all"
+    ]
+    bands = found.get("bands", {})
+    wide = max((len(name) for name in bands), default=0)
+    for name, one in bands.items():
+        low, high = (f"{one[end]:.3f}" if end in one else "" for end in ("low", "high"))
+        lines.append(f"{name:<{wide}}  {one['share']:>6.1%} of its pairs, those from {low:>6} up to {high:>6}")
+    return lines
+
+
+def _bars(counts: dict[str, int], edges: list[float]) -> str:
+    """A histogram in one line: a character per bin, its height in eighths of the fullest one's."""
+    heights = [counts.get(f"{edge:.2f}", 0) for edge in edges]
+    return "".join(" ▁▂▃▄▅▆▇█"[-(-8 * height // max(heights))] for height in heights)
 
 
 def _row(row: dict[str, Any]) -> str:

@@ -16,7 +16,10 @@ PRESETS = {
 }
 """Short names of sentence-transformers models: the two that are called Text2Vec-Chinese, with which C-MTP was cut."""
 
-ENCODER_NAMES = ("static-zh", "e5-small", *PRESETS)
+BUNDLED = ("static-zh", "e5-small")
+"""Encoders that come in a package with their weights and compute on the CPU."""
+
+ENCODER_NAMES = (*BUNDLED, *PRESETS)
 """Every short name `load_encoder` knows."""
 
 

@@ -1,7 +1,8 @@
 """Any sentence-transformers model as an encoder: by hub name, or from a folder (extra `gpu`).
 
 On a GPU it computes in bf16, on a CPU in fp32. Texts are sorted by length and batched by tokens, so that little is
-spent on padding; the next block is tokenised while this one is computed.
+spent on padding. The next block is tokenised while this one is computed, and a block's vectors leave the GPU together:
+until then batches are only handed to it, and it never waits for one to be padded.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,11 @@ class SentenceModel:
     `max_chars` is None: the model's own `max_seq_length` cuts by tokens, the prompt included. Prompts are those in the
     model's settings (`query`; `passage` or `document`), else those of PROMPTS, else none.
 
+    Args:
+        name: a preset, a hub name or a folder.
+        device: as torch names it; None: a GPU where there is one, each worker process the next.
+        bf16: whether to compute in bf16; None: on a GPU.
+
     Raises:
         ImportError: sentence-transformers or torch is missing.
         ValueError: the model's pooling leaves out the prompt, which this encoder cannot do.
@@ -48,7 +53,7 @@ class SentenceModel:
 
     max_chars: int | None = None
 
-    def __init__(self, name: str, device: str | None = None) -> None:
+    def __init__(self, name: str, device: str | None = None, bf16: bool | None = None) -> None:
         try:
             import torch
             from sentence_transformers import SentenceTransformer
@@ -56,9 +61,9 @@ class SentenceModel:
             raise ImportError(f"the encoder {name} needs sentence-transformers: pip install 'cmtp[gpu]'") from error
         self.name = name
         hub_name = PRESETS.get(name, name)
-        self._device = device or _device()
+        self._device = device or own_device()
         self._on_gpu = not self._device.startswith("cpu")
-        dtype = torch.bfloat16 if self._on_gpu else torch.float32
+        dtype = torch.bfloat16 if (self._on_gpu if bf16 is None else bf16) else torch.float32
         model = SentenceTransformer(hub_name, device=self._device, model_kwargs={"dtype": dtype})
         self._model: Any = model.to(dtype).eval()
         self._tokenizer = model.tokenizer
@@ -81,8 +86,8 @@ class SentenceModel:
                 tokens = jobs.pop().result()
                 if start + BLOCK < len(texts):
                     jobs.append(ahead.submit(self._tokens, texts.slice(start + BLOCK, BLOCK), side))
-                for rows, vectors in self._batches(tokens):
-                    out[start + rows] = vectors
+                rows, vectors = self._block(tokens)
+                out[start + rows] = vectors
         return out
 
     def _tokens(self, texts: pa.Array, side: Side) -> list[list[int]]:
@@ -98,18 +103,22 @@ class SentenceModel:
                 ids[i] = one
         return ids
 
-    def _batches(self, tokens: list[list[int]]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Encode the texts that have tokens, longest first, so that a want of memory shows at once."""
+    def _block(self, tokens: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+        """Encode the texts that have tokens: their rows, and [n, dim] float32.
+
+        Longest first, so that a want of memory shows at once.
+        """
         import torch
 
         lengths = np.array([len(one) for one in tokens], np.int64)
         order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]
+        vectors: list[torch.Tensor] = []
         start = 0
         while start < len(order):
             size = max(self._budget // int(lengths[order[start]]), 1)
             rows = order[start : start + size]
             try:
-                vectors = self._embed([tokens[i] for i in rows])
+                vectors.append(self._embed([tokens[i] for i in rows]))
             except torch.OutOfMemoryError:
                 if len(rows) == 1:
                     raise
@@ -117,19 +126,22 @@ class SentenceModel:
                 if self._on_gpu:
                     torch.cuda.empty_cache()
                 continue
-            yield rows, vectors
             start += len(rows)
+        if not vectors:
+            return order, np.zeros((0, self.dim), np.float32)
+        return order, torch.cat(vectors).cpu().numpy()
 
-    def _embed(self, ids: list[list[int]]) -> np.ndarray:
-        """[n, dim] float32 of n lists of token ids, padded to the longest."""
+    def _embed(self, ids: list[list[int]]) -> torch.Tensor:
+        """[n, dim] float32, still on the device, of n lists of token ids, padded to the longest."""
         import torch
 
         padded = self._tokenizer.pad({"input_ids": ids}, return_tensors="pt", padding_side="right")
-        features = {key: value.to(self._device, non_blocking=True) for key, value in padded.items()}
+        # From pinned memory the copy is queued like the computation; otherwise it would wait for the batch before.
+        pinned = {key: value.pin_memory() if self._on_gpu else value for key, value in padded.items()}
+        features = {key: value.to(self._device, non_blocking=True) for key, value in pinned.items()}
         with torch.inference_mode():
             vectors: torch.Tensor = self._model(features)["sentence_embedding"].float()
-            unit = torch.nn.functional.normalize(vectors, dim=1)
-        return unit.cpu().numpy()  # type: ignore[no-any-return]
+            return torch.nn.functional.normalize(vectors, dim=1)
 
     def _hash(self) -> str:
         """sha256 over the sorted weights and all else that a vector depends on: tokenizer, prompts, length, pooling."""
@@ -161,11 +173,19 @@ def find_prompts(name: str, own: dict[str, str]) -> dict[Side, str]:
     return {"query": query, "passage": passage}
 
 
-def _device() -> str:
-    """A GPU where there is one: worker processes take the GPUs in turn."""
-    import torch
+def gpus() -> int:
+    """How many GPUs torch sees."""
+    try:
+        import torch
+    except ImportError:
+        return 0
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
-    if not torch.cuda.is_available():
+
+def own_device() -> str:
+    """A GPU where there is one: worker processes, numbered from 1 as they start, take the GPUs in turn."""
+    count = gpus()
+    if count == 0:
         return "cpu"
     place = multiprocessing.current_process()._identity
-    return f"cuda:{(place[0] - 1 if place else 0) % torch.cuda.device_count()}"
+    return f"cuda:{(place[0] - 1 if place else 0) % count}"

@@ -56,7 +56,7 @@ def mined_manifest(
 ) -> dict[str, Any]:
     """A manifest whose finetune table was made anew; what the build did before mining stays as it was."""
     resolved = recipe.model_dump(mode="json")
-    search = resolved["mine"] | {"encoder": resolved["mine"]["encoder"] or resolved["similarity"]["encoder"]}
+    search = resolved["mine"] | {"encoder": recipe.mine.encoder or recipe.similarity.first_encoder}
     stages = [
         stage | ({"facts": merge_facts(mined.receipts)} if stage["stage"] == "mine" else {})
         for stage in manifest["stages"]

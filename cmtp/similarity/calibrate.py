@@ -11,7 +11,10 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-BINS = np.round(np.arange(-4, 21) * 0.05, 2)
+BIN = 0.05
+"""Width of the histograms' bins."""
+
+BINS = np.round(np.arange(-4, 21) * BIN, 2)
 """Edges of the histograms; what lies beyond an edge counts into the first or last bin."""
 
 

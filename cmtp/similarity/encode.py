@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from cmtp.embed.base import Encoder, Side, load_encoder
 from cmtp.engine.store import Store
 from cmtp.engine.task import Result, StageJob, Task
+from cmtp.similarity.vectors import SparseVectors
 
 
 def encode_settings(name: str) -> dict[str, Any]:
@@ -41,7 +42,7 @@ class EncodeStage:
     """Writes, per partition, ``scores/`` (pair_id, similarity, rows of the two vectors) and ``vectors/`` (fp16)."""
 
     name: ClassVar[str] = "encode"
-    code: ClassVar[tuple[str, ...]] = ("cmtp.similarity.encode", "cmtp.embed")
+    code: ClassVar[tuple[str, ...]] = ("cmtp.similarity.encode", "cmtp.similarity.vectors", "cmtp.embed")
     rejects_rows: ClassVar[bool] = False
 
     def steps(self, job: StageJob) -> Iterator[list[Task]]:
@@ -90,8 +91,9 @@ def run(task: Task, store: Store) -> Result:
     source, scores_path, query_path, passage_path = task.inputs
     encoder = load_encoder(task.settings["encoder"])
     rows = store.read_table(source, ["pair_id", "query", "passage"])
-    query, query_row = _encode_distinct(rows["query"], "query", encoder)
-    passage, passage_row = _encode_distinct(rows["passage"], "passage", encoder)
+    known = SparseVectors(task.settings["known"], task.index) if "known" in task.settings else None
+    query, query_row = _encode_distinct(rows["query"], "query", encoder, known, store)
+    passage, passage_row = _encode_distinct(rows["passage"], "passage", encoder, known, store)
     # Rounded, so that a sum in another order on another processor seldom shows.
     similarity = np.round(np.einsum("ij,ij->i", query[query_row], passage[passage_row]), 5).astype(np.float32)
     scores = pa.table(
@@ -105,7 +107,16 @@ def run(task: Task, store: Store) -> Result:
     return Result(rows=rows.num_rows, bytes=rows.nbytes, facts=facts)
 
 
-def _encode_distinct(texts: pa.ChunkedArray, side: Side, encoder: Encoder) -> tuple[np.ndarray, np.ndarray]:
+def _encode_distinct(
+    texts: pa.ChunkedArray, side: Side, encoder: Encoder, known: SparseVectors | None, store: Store
+) -> tuple[np.ndarray, np.ndarray]:
     """Vectors of the distinct texts, and the row of each text among them (int32)."""
     coded = pc.dictionary_encode(texts.combine_chunks())
-    return encoder.encode(coded.dictionary, side), coded.indices.to_numpy().astype(np.int32)
+    rows = coded.indices.to_numpy().astype(np.int32)
+    if known is None:
+        return encoder.encode(coded.dictionary, side), rows
+    there, found = known.find(store, side, coded.dictionary)
+    vectors = np.empty((len(there), encoder.dim), np.float32)
+    vectors[there] = found.reshape(-1, encoder.dim)
+    vectors[~there] = encoder.encode(coded.dictionary.filter(pa.array(~there)), side)
+    return vectors, rows

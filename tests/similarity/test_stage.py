@@ -10,8 +10,9 @@ from cmtp.engine.store import Store
 from cmtp.errors import UsageError
 from cmtp.recipe import load_recipe
 from cmtp.schema import PAIR, REJECTS
+from cmtp.similarity.cuts import FALLBACK
 from cmtp.similarity.encode import EncodeStage
-from cmtp.similarity.stage import FALLBACK, SimilarityStage
+from cmtp.similarity.stage import SimilarityStage
 from tests.shards.rows import an_id
 
 PAIRS = [
@@ -57,6 +58,10 @@ def run(tmp_path, pairs, **settings):
     return done, store.read_table(done.kept[0]), store.read_table(done.rejects[0])
 
 
+def facts(done):
+    return next(one.facts for one in done.receipts if one.name == "cut-00000")
+
+
 def test_mismatched_passages_are_rejected_with_their_score(tmp_path):
     swapped = [(q, PAIRS[(i + 1) % len(PAIRS)][1]) for i, (q, _) in enumerate(PAIRS)]
     done, kept, rejected = run(tmp_path, PAIRS + swapped)
@@ -83,7 +88,7 @@ def test_the_threshold_of_the_recipe_wins(tmp_path):
 def test_a_large_enough_group_is_calibrated_and_the_facts_say_how(tmp_path):
     swapped = [(q, PAIRS[(i + 1) % len(PAIRS)][1]) for i, (q, _) in enumerate(PAIRS)]
     done, kept, rejected = run(tmp_path, PAIRS + swapped, min_sample=4, max_loss=0.5)
-    found = done.receipts[1].facts["calibration"]["生活/title_body"]
+    found = facts(done)["calibration"]["生活/title_body"]
     assert found["pairs"] == 8
     assert found["shuffled_pass"] <= 0.25
     assert sum(found["true"].values()) == 8
@@ -95,7 +100,7 @@ def test_the_sample_has_the_lowest_keys_whatever_the_cut_into_partitions(tmp_pat
     """One partition or three: the same cuts."""
     many = [(f"{q}（{i}）", f"{p}第{i}次。") for i in range(6) for q, p in PAIRS]
     whole = table(many)
-    facts = []
+    found = []
     for name, cuts in (("one", [24]), ("three", [5, 1, 18])):
         store = Store(str(tmp_path / name))
         parts, start = [], 0
@@ -107,9 +112,9 @@ def test_the_sample_has_the_lowest_keys_whatever_the_cut_into_partitions(tmp_pat
         given = load_recipe(None, ["similarity.min_sample=4", "similarity.sample=12"]).stage_settings("similarity")
         given["encoded"] = encode.folder
         done = run_stage(SimilarityStage(), store, parts, given, encode.fingerprint, SerialExecutor(), Silent())
-        facts.append([one.facts for one in done.receipts if one.name == "cut-00000"])
-    assert facts[0] == facts[1]
-    assert facts[0][0]["calibration"]["生活/title_body"]["pairs"] == 12
+        found.append(facts(done))
+    assert found[0] == found[1]
+    assert found[0]["calibration"]["生活/title_body"]["pairs"] == 12
 
 
 def test_an_encoder_without_a_known_cut_asks_for_one(monkeypatch, tmp_path):
