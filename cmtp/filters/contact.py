@@ -6,30 +6,40 @@ Everything here reads folded text (see `fold`); `broken` also reads the text as 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from cmtp.filters import chars
+from cmtp.filters.fold import fold_text
 
 HAN_DIGITS: Final = "一二三四五六七八九壹贰叁肆伍陆柒捌玖幺两零"
 _DIGIT: Final = rf"[0-9{HAN_DIGITS}]"
 _NUMBER: Final = rf"{_DIGIT}(?:[ .,]?{_DIGIT}){{4,14}}"
 _OPEN: Final = (
-    r"微信号?|公众号|qq群?号?|wechat|telegram|whatsapp|电报|line|电话|手机|热线|联系(?:方式)?|咨询|客服|电联|群号?"
+    r"微信(?:同?号|id)?|公众号|q[ ._]?q(?:群|同?号|群号)?|wechat|telegram|whatsapp|电报|line(?: ?id)?|电话|电联|手机"
+    r"|热线|联系(?:方式)?|咨询|客服|群号?"
 )
 """Words that anybody uses before a handle."""
+_WEI: Final = "薇徽徾溦魏喂伟维威崴嵬葳唯惟为微卫围味位嶶"
+_XIN: Final = "信芯欣心新星辛鑫馨幸兴亻言"
 _DISGUISED: Final = (
-    r"加?(?:[薇徽徾溦魏喂伟][信芯欣心]|威芯|v信|v芯|[微薇]x|wei信|微xin|vxin|vx|wx)号?"
-    r"|加(?:我|老师|导师|小号|客服)?(?:薇|威信?|徽|溦|伟|卫星?|喂|微|维信|v|q|扣扣?|叩叩?|抠抠?|企鹅|秋秋|球球|飞机|裙|群|赖|line|卫)号?"
-    r"|卫星号?|绿泡泡|绿色软件|[扣叩抠]{2}[号群裙]?|扌口(?:扌口)?|企鹅[号群]?|秋秋号?|球球号?|君羊号?|进?裙号?|纸?飞机号?|小飞机|tg|wickr|群主?v"
+    rf"加?(?:(?!微信|卫星|维新|围心)[{_WEI}](?:[{_XIN}]|亻言)|v信|v芯|[微薇]x|wei信|微xin|vxin|v[ ._]?x|w[ ._]?x"
+    r"|w[._]e[._]?c[._]?h[._]?a[._]?t|扌微|扌薇)(?:同?号|id)?"
+    r"|加(?:我|下|老师|导师|小号|客服|新|这个)?(?:薇|威信?|徽|溦|伟|卫星?|喂|微[信芯星新心]?|维[信新]|信|v|q|扣扣?|叩叩?|抠抠?|企鹅|秋秋|球球"
+    r"|飞机|裙|群|赖|line|卫|绿泡泡)(?:同?号|id)?"
+    r"|卫星号?|维新号?|绿色?泡泡(?:软件)?|绿色软件|[扣叩抠]{2}[号群裙]?|扌口(?:扌口)?|企鹅[号群]?|秋秋号?|球球号?|君羊号?|进?裙号?"
+    r"|纸?飞机号?|小飞机|tg|wickr|群主?v|蝙蝠号?"
 )
 """Words that stand for a messenger and are used by those who hide its name."""
 _LETTER: Final = r"(?<![a-z0-9])[vq]|[薇微徽威溦扣叩]"
 _CONTACT: Final = re.compile(
     rf"(?:(?<![a-z0-9](?=[a-z]))(?P<disguised>{_DISGUISED})|(?P<open>{_OPEN})|(?P<letter>{_LETTER}))"
-    rf"(?P<gap>[^a-z0-9{HAN_DIGITS}]{{0,6}})(?P<id>[a-z][a-z0-9_.]{{4,19}}|{_NUMBER})(?![a-z])"
+    rf"(?P<gap>(?:[0-9]{{1,2}}位)?[^a-z0-9{HAN_DIGITS}]{{0,6}})(?P<id>[a-z][a-z0-9_.]{{4,19}}|{_NUMBER})(?![a-z])"
 )
+_FORMAL: Final = re.compile(r"[壹贰叁肆伍陆柒捌玖][壹贰叁肆伍陆柒捌玖0]{6,14}")
+"""A number in the numerals of cheques, without the 拾 and 佰 that a sum has."""
 _ADDRESS: Final = re.compile(
     r"(?<![a-z0-9.])(?:[a-z0-9-]{2,}\.)+"
     r"(?:com|net|cn|cc|vip|xyz|top|app|me|info|club|tv|co|org|site|live|bet|icu|hk|ws|la|fun|shop|link|pw)(?![a-z])"
@@ -46,13 +56,15 @@ class Contact:
     """A handle, number or address given: the word before it, and where the whole is in the folded text.
 
     Attributes:
-        hidden: the word is a disguise, or the number is spelt out in Chinese numerals.
+        hidden: the word is a disguise, or the number is spelt out in Chinese numerals (all, or some).
+        curt: the word is a single character that stands for it (扣 68274193, 老师V：…).
     """
 
     id: str
     begin: int
     end: int
     hidden: bool
+    curt: bool = False
 
 
 def contacts(folded: str) -> list[Contact]:
@@ -65,9 +77,27 @@ def contacts(folded: str) -> list[Contact]:
             continue  # 飞机 needs, v is: a word that happens to follow
         if match["letter"] is not None and len(match["gap"]) > 2:
             continue
-        spelt = sum(char in HAN_DIGITS for char in handle) >= 6
-        found.append(Contact(handle, *match.span(), spelt or match["disguised"] is not None))
+        numerals = sum(char in HAN_DIGITS for char in handle)
+        spelt = numerals >= 6 or (numerals >= 3 and any("1" <= char <= "9" for char in handle))
+        before = folded[match.start() - 1] if match.start() else ","
+        curt = match["letter"] is not None and (
+            match["letter"] >= _HAN or (before >= _HAN and (match["gap"] == "," or handle.isdigit()))
+        )
+        found.append(Contact(handle, *match.span(), spelt or match["disguised"] is not None, curt))
+    if not found:
+        found = [Contact(match[0], *match.span(), True) for match in _FORMAL.finditer(folded)]
     return found
+
+
+def framed(text: str) -> bool:
+    """Whether letters or digits wear a frame or a fancy cut: ①, ❶, 𝟏, 🅥, 1️⃣."""
+    return any(
+        char == "\u20e3"
+        or 0x1D400 <= ord(char) < 0x1D800
+        or (unicodedata.category(char) in ("No", "So") and fold_text(char)[0].isalnum())
+        for char in text
+        if char > "\u00ff"
+    )
 
 
 def addresses(folded: str) -> list[str]:

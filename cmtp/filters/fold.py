@@ -26,6 +26,15 @@ SEPARATOR: Final = ","
 """What sentence punctuation and line ends become."""
 _MATHEMATICAL: Final = (0x1D400, 0x1D800)
 """Letters and digits in bold, script and so on: 𝐕𝐗."""
+_PICTURES: Final = (0x1F100, 0x1FA00)
+"""Letters in circles, squares and flags (🅥, 🇻), and emoji, of which `_WORDS` stand for a word."""
+_WORDS: Final = {
+    "🐶": "狗", "🐕": "狗", "🔫": "枪", "💊": "药", "🍵": "茶", "🧊": "冰", "🐎": "马", "🐔": "鸡",
+    "🐓": "鸡", "🔪": "刀", "🗡": "刀", "💣": "弹", "🎫": "票", "🧾": "票", "💳": "卡", "🚗": "车",
+    "👗": "裙", "🐧": "q", "🛩": "飞", "🔞": "黄",
+}  # fmt: skip
+_CIRCLED: Final = ((0x1F150, 26), (0x1F170, 26), (0x1F1E6, 26))
+"""Runs of letters A to Z that have no compatibility form."""
 _BREAKS: Final = "，。！？；：、,!?;:…\n\r\u2028\u2029"
 _ORDINARY: Final = "/+&%#@\\_`*°→←↑↓|□○◯·®™©"
 """Symbols that have their uses between two characters: Markdown's emphasis, lacunae, names."""
@@ -48,11 +57,18 @@ def _simplified() -> dict[str, str]:
 
 @cache
 def table() -> npt.NDArray[np.uint32]:
-    """Folded code point of the basic plane, then of the mathematical letters; 0: gone. Shape [65536 + 1024]."""
+    """Folded code point of the basic plane, then of letters and pictures beyond it; 0: gone.
+
+    Shape [65536 + 1024 + 2304].
+    """
     classes, simple = chars.table() & chars.CLASS, _simplified()
-    folded = np.zeros(0x10000 + _MATHEMATICAL[1] - _MATHEMATICAL[0], np.uint32)
-    for code in range(*_MATHEMATICAL):
-        folded[0x10000 + code - _MATHEMATICAL[0]] = ord(unicodedata.normalize("NFKC", chr(code))[0].lower())
+    beyond = [*range(*_MATHEMATICAL), *range(*_PICTURES)]
+    circled = {first + n: chr(97 + n) for first, length in _CIRCLED for n in range(length)}
+    folded = np.zeros(0x10000 + len(beyond), np.uint32)
+    for place, code in enumerate(beyond, 0x10000):
+        plain = circled.get(code) or _WORDS.get(chr(code)) or unicodedata.normalize("NFKC", chr(code)).strip("().,")
+        # 🄰 is a letter, 🈲 a character in a square; 🆗 and 🎲 are neither
+        folded[place] = ord(plain[0].lower()) if len(plain) == 1 and (plain != chr(code) and plain.isalnum()) else 0
     gone = {chars.SPACE, chars.PUNCTUATION, chars.SYMBOL, chars.INVISIBLE, chars.REPLACEMENT, chars.OTHER}
     for code in range(0x10000):
         char = chr(code)
@@ -146,6 +162,8 @@ def _folded(point: int, plane: npt.NDArray[np.uint32]) -> int:
         return point  # Han, extensions B and beyond
     if 0x1D400 <= point < 0x1D800:
         return int(plane[0x10000 + point - 0x1D400])
+    if 0x1F100 <= point < 0x1FA00:
+        return int(plane[0x10400 + point - 0x1F100])
     return 0
 
 

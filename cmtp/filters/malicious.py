@@ -1,9 +1,10 @@
 """Malicious categories: weighted terms over folded text, raised by the words of an offer, lowered by those of a report.
 
-score = T × (1 + min(O, 6) / 2) / (1 + min(B, 12) / d). T sums the weights of a category's different terms, O those of
-the offer list (and of a contact or address given, and of words broken up to hide them), B those of the benign list; d
-is 2 where the text gives a contact or an address or hides words, else 1: a report does none of these. One topic word
-decides nothing: 赌博 alone scores .6, beside 依法 and 处罚 less, beside 加微信 and 注册送 more.
+score = T × (1 + min(O, 6) / 2) / (1 + min(B, 12) / d). T sums the weights of a category's different terms, two thirds
+of it where there is but one: short words come about by accident where two others meet (其中特别). O sums those of the
+offer list (and of a contact or address given, of prices and bargains, and of words broken up to hide them), B those of
+the benign list; d is 2 where the text gives a contact or an address or hides words, else 1: a report does none of
+these. One topic word decides nothing: 赌博 alone scores .4, beside 依法 and 处罚 less, beside 加微信 and 注册送 more.
 """
 
 from __future__ import annotations
@@ -14,19 +15,29 @@ from typing import Any, Final
 
 import polars as pl
 
-from cmtp.filters.contact import Contact, addresses, broken, contacts
+from cmtp.filters.contact import Contact, addresses, broken, contacts, framed
 from cmtp.filters.fold import breaks_in, fold, fold_text
 from cmtp.filters.lexicon import CATEGORIES, DISGUISE, Entry, compile_lexicon
+from cmtp.filters.offer import BESIDE_WEIGHT, beside_trade, shapes
 
-LIMIT: Final = 3.0
+LIMIT: Final = 2.0
 """Score from which a category is met; measured on statutes, medical and technical text (none above) and on offers."""
+MOST_TOPIC: Final = 1.5
+"""What words of the subject, each below 1, give together: an article on pistols names ten parts of one."""
+QUOTED: Final = 0.5
+"""A term in quotation marks counts so much: reports quote, offers do not."""
+_QUOTES: Final = {"“": "”", "‘": "’", "「": "」", "『": "』", "《": "》", "〈": "〉", '"': '"'}
+LONE: Final = 2 / 3
+"""A category's only term counts so much: a phrase of weight 3 is enough by itself, a suspicious word is not."""
 MOST_OFFER: Final = 6.0
 MOST_BENIGN: Final = 12.0
 CONTACT_WEIGHT: Final = 1.5
 ADDRESS_WEIGHT: Final = 0.5
 HIDING_WEIGHT: Final = 1.5
 HIDDEN_CONTACT_WEIGHT: Final = 2.5
-"""A hidden handle is a term of contact_spam by itself."""
+"""A hidden handle is a term of contact_spam by itself, and no lone one: a word and a handle."""
+CURT_CONTACT_WEIGHT: Final = 1.5
+"""So is a handle after a single character that stands for the messenger: 扣 68274193."""
 BREAK_WEIGHT: Final = 0.6
 """Each symbol between two Chinese characters, from `_LEAST_BREAKS` to `_MOST_BREAKS`; a term of contact_spam."""
 _LEAST_BREAKS: Final = 3
@@ -138,16 +149,16 @@ class Matcher:
         calm = min(MOST_BENIGN, sum(entry.weight for _, _, entry in benign))
         own = {name: _distinct([match for match in matches if match[2].name == name]) for name in CATEGORIES}
         most = (1 + MOST_OFFER / 2) / (1 + calm / 2)
-        reach = {name: sum(max(1.0, e.weight) + DISGUISE for *_, e in terms) * most for name, terms in own.items()}
+        bonus = DISGUISE + BESIDE_WEIGHT
+        reach = {name: sum(max(1.0, e.weight) + bonus for *_, e in terms) * most for name, terms in own.items()}
         reach["contact_spam"] += (HIDDEN_CONTACT_WEIGHT + BREAK_WEIGHT * min(_MOST_BREAKS, candidate.breaks)) * most
         if max(reach.values()) < least:
             return []
-        context = _Context(text, None, True, matches, benign, calm, candidate.breaks)
+        context = _Context(text, folded, None, True, matches, benign, calm, candidate.breaks)
         bound = self._weigh(folded, context, own)
         if not bound or bound[0].score < least:
             return []
-        places = fold_text(text)[1] if len(text) != len(folded) else None
-        return self._weigh(folded, replace(context, places=places, hopeful=False), own)
+        return self._weigh(folded, replace(context, places=fold_text(text)[1], hopeful=False), own)
 
     def _weigh(self, folded: str, context: _Context, own: dict[str, list[Match]]) -> list[Finding]:
         given, hosts = contacts(folded), addresses(folded)
@@ -158,6 +169,8 @@ class Matcher:
         divisor = 2 if given or hosts or hiding else 1
         base = CONTACT_WEIGHT * bool(given) + HIDING_WEIGHT * (hiding or any(contact.hidden for contact in given))
         base += ADDRESS_WEIGHT * min(_MOST_ADDRESSES, len(hosts))
+        shaped = shapes(folded)
+        base += sum(weight for _, weight in shaped)
         benign = [entry.term for _, _, entry in context.benign]
         results = []
         for category, terms in own.items():
@@ -172,8 +185,12 @@ class Matcher:
             apart = [m for m in offers if m[2].term not in said and not any(b < m[1] and m[0] < e for b, e, _ in terms)]
             apart = _distinct(apart)
             pull = min(MOST_OFFER, base + sum(entry.weight for _, _, entry in apart))
-            score = sum(weight for *_, weight in spans) * (1 + pull / 2) / (1 + context.calm / divisor)
-            named = [entry.term for _, _, entry in apart] + [contact.id for contact in given[:3]] + hosts[:3]
+            lone = LONE if len(spans) == 1 and spans[0][0] != "hidden contact" else 1.0
+            topic = sum(weight for *_, weight in spans if weight < 1)
+            total = sum(weight for *_, weight in spans) - topic + min(MOST_TOPIC, topic)
+            score = lone * total * (1 + pull / 2) / (1 + context.calm / divisor)
+            named = [entry.term for _, _, entry in apart] + [shape for shape, _ in shaped]
+            named += [contact.id for contact in given[:3]] + hosts[:3]
             results.append(Finding(category, score, sorted(spans, key=lambda s: s[1]), named, benign))
         return sorted(results, key=lambda finding: (-finding.score, CATEGORIES.index(finding.category)))
 
@@ -186,6 +203,7 @@ class _Context:
     """
 
     text: str
+    folded: str
     places: list[int] | None
     hopeful: bool
     matches: list[Match]
@@ -194,25 +212,41 @@ class _Context:
     breaks: int
 
     def is_broken(self, begin: int, end: int) -> bool:
-        return self.hopeful or (self.places is not None and broken(self.text, self.places, begin, end))
+        if self.places is None:
+            return self.hopeful
+        return broken(self.text, self.places, begin, end) or self.is_framed(begin, end)
+
+    def is_framed(self, begin: int, end: int) -> bool:
+        if self.places is None:
+            return self.hopeful
+        return framed(self.text[self.places[begin] : self.places[end - 1] + 2])
 
     def weight(self, begin: int, end: int, entry: Entry) -> float:
+        if self.is_quoted(begin, end):
+            return QUOTED * entry.weight
+        trade = BESIDE_WEIGHT if entry.name != "contact_spam" and beside_trade(self.folded, begin, end) else 0.0
         if entry.disguised or not self.is_broken(begin, end):
-            return entry.weight
-        return max(1.0, entry.weight) + DISGUISE
+            return entry.weight + trade
+        return max(1.0, entry.weight) + DISGUISE + trade
+
+    def is_quoted(self, begin: int, end: int) -> bool:
+        if self.places is None:
+            return False
+        first, last = self.places[begin] - 1, self.places[end - 1] + 1
+        return first >= 0 and last < len(self.text) and _QUOTES.get(self.text[first]) == self.text[last]
 
 
 def _hidden(
     given: list[Contact], context: _Context, spans: list[tuple[str, int, int, float]]
 ) -> list[tuple[str, int, int, float]]:
-    """The first hidden handle as a term of contact_spam, unless its words are counted already with that weight."""
-    for contact in given:
-        word = contact.end - len(contact.id)
-        if contact.hidden or context.is_broken(contact.begin, word):
-            inside = sum(weight for _, b, e, weight in spans if contact.begin <= b and e <= contact.end)
-            if inside < HIDDEN_CONTACT_WEIGHT:
-                return [("hidden contact", contact.begin, contact.end, HIDDEN_CONTACT_WEIGHT - inside)]
-            return []
+    """The first hidden handle as a term of contact_spam, or a curt one, unless its words count as much already."""
+    for name, least in (("hidden contact", HIDDEN_CONTACT_WEIGHT), ("curt contact", CURT_CONTACT_WEIGHT)):
+        for contact in given:
+            word = contact.end - len(contact.id)
+            hidden = contact.hidden or context.is_broken(contact.begin, word) or context.is_framed(word, contact.end)
+            if hidden if name == "hidden contact" else contact.curt:
+                inside = sum(weight for _, b, e, weight in spans if contact.begin <= b and e <= contact.end)
+                return [(name, contact.begin, contact.end, least - inside)] if inside < least else []
     return []
 
 
@@ -225,11 +259,11 @@ def _stands_alone(text: str, begin: int, end: int) -> bool:
 
 
 def _distinct(matches: list[Match]) -> list[Match]:
-    """Longest matches first, none inside another, each term once; in the order of the text."""
+    """Longest matches first, none over another, each term once; in the order of the text."""
     kept: list[Match] = []
     terms: set[str] = set()
     for begin, end, entry in sorted(matches, key=lambda m: (m[0] - m[1], m[0])):
-        if entry.term not in terms and not any(b <= begin and end <= e for b, e, _ in kept):
+        if entry.term not in terms and not any(b < end and begin < e for b, e, _ in kept):
             kept.append((begin, end, entry))
             terms.add(entry.term)
     return sorted(kept, key=lambda m: m[0])

@@ -25,7 +25,7 @@ _LISTS: Final = {
     "markup.debris": "debris",
 }
 _PAIR_COLUMNS: Final = ("pair_han", "asks_how", "asks_code", "title_copies")
-_ASIDE: Final = 0.2
+_ASIDE: Final = 0.3
 """Share of the highest malicious score below which a content category does not name the row."""
 _MOST_FOUND: Final = 8
 """Strings quoted per rule in the evidence."""

@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+from opencc import OpenCC
 
-from cmtp.filters.contact import broken, contacts
+from cmtp.filters.contact import broken, contacts, framed
 from cmtp.filters.fold import breaks_in, fold_text
 from cmtp.filters.lexicon import CATEGORIES, compile_lexicon, disguises
-from cmtp.filters.malicious import LIMIT
-from tests.filters.helpers import MATCHER, judged, reason
+from cmtp.filters.malicious import LIMIT, Matcher
+from cmtp.filters.offer import BARGAIN_WEIGHT, PRICE_WEIGHT, beside_trade, shapes
+from tests.filters.helpers import MATCHER, fired, judged, reason
 
 
 def texts(category: str) -> tuple[list[str], list[str]]:
@@ -27,12 +29,22 @@ def met(text: str) -> list[str]:
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_recall_and_precision_by_category(category):
     offers, benign = texts(category)
-    assert len(offers) >= 40
-    assert len(benign) >= 40
+    assert len(offers) >= 80
+    assert len(benign) >= 80
     caught = sum(category in met(text) for text in offers)
     wrong = [text for text in benign if met(text)]
     assert caught / len(offers) >= 0.95
     assert caught / (caught + len(wrong)) >= 0.98, wrong
+
+
+def test_offers_in_words_that_the_lexicons_were_never_shown():
+    """Texts written after the lexicons and not used for them: what docs/filters.md says of new vocabulary."""
+    lines = (Path(__file__).parent / "malicious" / "unseen.tsv").read_text("utf-8").splitlines()
+    rows = [line.split("\t") for line in lines]
+    caught = [category in met(text) for category, kind, text in rows if kind == "+"]
+    assert len(caught) == 35
+    assert sum(caught) >= 10
+    assert [text for _, kind, text in rows if kind == "-" and met(text)] == []
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
@@ -98,6 +110,11 @@ def test_content_names_the_reason_before_contact():
         ("微信号：abc_1234", "abc_1234", False),
         ("电话 13800138000", "13800138000", False),
         ("群号 ❶❷❸❹❺❻", "123456", False),
+        ("加 🇻🇽：abc_1234", "abc_1234", True),
+        ("加❤信 abc_1234", "abc_1234", True),
+        ("崴.新 号：abc_1234", "abc_1234", True),
+        ("電 ☎ 壹叁捌零零壹叁捌零零零", "壹叁捌00壹叁捌000", True),
+        ("电话 1三8零零一3八零零零", "1三800一3八000", True),
     ],
 )
 def test_contacts(text, handle, hidden):
@@ -158,13 +175,11 @@ def test_switches():
 
 
 def test_users_words():
-    from cmtp.filters.malicious import Matcher
-
     text = "来买神奇水晶转运"
     assert MATCHER.findings(MATCHER.read(text)) == []
-    own = Matcher({"fraud": {"神奇水晶": 5.0}})
+    own = Matcher({"fraud": {"神奇水晶": 4.5, "转运": 2.0}})
     finding = own.findings(own.read(text))[0]
-    assert (finding.category, finding.score) == ("fraud", 5.0)
+    assert (finding.category, finding.score) == ("fraud", 6.5)
 
 
 def test_disguises_of_a_term():
@@ -177,3 +192,75 @@ def test_every_lexicon_entry_has_a_weight_and_survives_folding():
     for form, entries in compile_lexicon().items():
         assert fold_text(form)[0] == form
         assert all(0 < entry.weight <= 6 for entry in entries)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("𝐠𝐮𝐧", True), ("①号", True), ("🅥信", True), ("gun 一号", False), ("É", False)]
+)
+def test_framed_and_fancy_letters(text, found):
+    assert framed(text) is found
+
+
+def test_a_framed_number_is_a_hidden_one():
+    verdict = judged(("游戏", "代练，装备回收，扣⑥⑧②⑦④①⑨③，先打后付"))
+    item = json.loads(verdict.evidence[0])["rules"][0]
+    assert item["category"] == "contact_spam"
+    assert "扣⑥⑧②⑦④①⑨③" in [match["text"] for match in item["matches"] if match["term"] == "hidden contact"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("一克三百，十粒起发", {PRICE_WEIGHT}),
+        ("充一百送五十", {BARGAIN_WEIGHT}),
+        ("只要十块，註冊即送", {PRICE_WEIGHT, BARGAIN_WEIGHT}),
+        ("第一条规定，处一年以上三年以下有期徒刑", set()),
+        ("每克含糖三毫克，一次服用两粒", set()),
+    ],
+)
+def test_prices_and_bargains(text, kinds):
+    assert {weight for _, weight in shapes(fold_text(text)[0])} == kinds
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "found"),
+    [
+        ("海洛因批发", "海洛因", True),
+        ("現貨供應海洛因", "海洛因", True),
+        ("贩卖海洛因", "海洛因", False),
+        ("海洛因，由他发货", "海洛因", False),
+        ("走私、运输海洛因的", "海洛因", False),
+    ],
+)
+def test_words_of_trade_beside_the_goods(text, word, found):
+    folded = fold_text(text)[0]
+    at = folded.find(word)
+    assert beside_trade(folded, at, at + len(word)) is found
+
+
+def test_a_lone_term_counts_less_and_words_of_the_subject_have_a_top():
+    terms = {"weapons": {f"名物{n}": 0.9 for n in "甲乙丙丁戊"}, "fraud": {"神奇水晶": 3.0, "转运": 1.0}}
+    own = Matcher(terms)
+    assert own.findings(own.read("神奇水晶"))[0].score == pytest.approx(2.0)
+    assert own.findings(own.read("神奇水晶转运"))[0].score == pytest.approx(4.0)
+    assert own.findings(own.read("名物甲，名物乙，名物丙，名物丁，名物戊"))[0].score == pytest.approx(1.5)
+
+
+def test_reports_quote():
+    plain, quoted = "真人荷官，注册送彩金", "“真人荷官”，“注册送彩金”"
+    scores = [MATCHER.findings(MATCHER.read(text))[0].score for text in (plain, quoted)]
+    assert scores[1] == pytest.approx(scores[0] / 2)
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+@pytest.mark.parametrize("script", ["s2t", "t2s"])
+def test_every_category_turns_at_its_threshold_in_both_scripts(category, script):
+    text = OpenCC(script).convert(next(t for t in texts(category)[0] if met(t) == [category]))
+    value = next(
+        item["value"]
+        for item in json.loads(judged(("通知", text)).evidence[0])["rules"]
+        if item.get("category") == category
+    )
+    rule = f"malicious_{category}"
+    assert rule in fired("通知", text, thresholds={rule: value - 0.001})
+    assert rule not in fired("通知", text, thresholds={rule: value + 0.001})
