@@ -4,21 +4,39 @@ PAIRS is a folder of pairs that no similarity stage has cut yet: `.work/filter-*
 source and relation, of the cosine and of the centred one that the stage cuts by. Then the planted errors: among the
 documents of one source and relation a tenth exchange their titles, the calibrated default cuts, and what it removes of
 the exchanged pairs and loses of the others is counted. Over several draws, because one tenth of a source is few.
+
+With --cascade CHEAP all of it is measured of both encoders together too, and which share of the pairs of PAIRS the
+expensive one would have to see. Its vectors are kept in the folder --keep, for it may be slow.
 """
 
+from __future__ import annotations
+
 import argparse
+import hashlib
 import os
+import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from benchmarks.embed_static import SHUFFLES, area_under_curve, read_pairs
+from benchmarks.embed_static import area_under_curve, read_pairs
 from cmtp.embed.base import Encoder, load_encoder
+from cmtp.engine.store import Store
 from cmtp.recipe import Recipe
-from cmtp.similarity.calibrate import calibrate, centred, shuffle
+from cmtp.similarity.bands import Sample, choose
+from cmtp.similarity.calibrate import calibrate, shuffle
+from cmtp.similarity.cuts import combined, score
+from cmtp.similarity.vectors import SIDES, SparseVectors
+
+DRAWN = 2000
+"""Pairs drawn of every source and relation; --per-group takes the first of them, so that its vectors serve again."""
+
+SHUFFLES = 3
+"""Wrong passages per query of the AUC."""
 
 COLUMNS = ["query", "passage", "doc_id", "relation", "source"]
 
@@ -35,60 +53,144 @@ def exchange_titles(titles: np.ndarray, documents: np.ndarray, share: float, rng
     return rows
 
 
-def encode(encoder: Encoder, pairs: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors of queries and passages."""
-    return (
-        encoder.encode(pairs["query"].to_arrow().cast(pa.large_string()), "query"),
-        encoder.encode(pairs["passage"].to_arrow().cast(pa.large_string()), "passage"),
-    )
+@dataclass(frozen=True)
+class Encoded:
+    """Vectors of pairs by one encoder, and their centres."""
+
+    query: np.ndarray
+    passage: np.ndarray
+
+    def scores(self, left: np.ndarray, right: np.ndarray, sample: np.ndarray | None = None) -> np.ndarray:
+        """Scores of queries `left` with passages `right`, centred by the pairs of a sample."""
+        of = slice(None) if sample is None else sample
+        centre = self.query[of].mean(axis=0), self.passage[of].mean(axis=0)
+        return score(self.query[left], self.passage[right], centre)
+
+    def asked(self, rows: np.ndarray) -> Encoded:
+        """The same with the queries of other rows."""
+        return Encoded(self.query[rows], self.passage)
 
 
-def score(query: np.ndarray, passage: np.ndarray, query_mean: np.ndarray, passage_mean: np.ndarray) -> np.ndarray:
-    """Centred similarity of pairs."""
-    return centred(np.einsum("ij,ij->i", query, passage), query, passage, query_mean, passage_mean)
+def encode(encoder: Encoder, pairs: pl.DataFrame, keep: Path) -> Encoded:
+    """Vectors of queries and passages, those of earlier runs among them."""
+    store, kept = Store(str(keep / encoder.weights_hash[:16])), SparseVectors("kept", 0)
+    texts = {side: pa.chunked_array([pairs[side].to_arrow().cast(pa.large_string())]) for side in SIDES}
+    tag = hashlib.sha256(repr(pairs.select("query", "passage").rows()).encode()).hexdigest()[:16]
+    kept.add(store, tag, texts, encoder)
+    return Encoded(*(kept.vectors(store, side, texts[side]) for side in SIDES))
 
 
-def measure_groups(encoder: Encoder, pairs: pl.DataFrame, seed: int) -> list[tuple[str, str, int, float, float]]:
-    """Rows (source, relation, pairs, AUC of the cosine, of the centred one); the last one is the mean."""
+@dataclass(frozen=True)
+class Group:
+    """True and shuffled scores of a source and relation, by the encoder and by the cheap one of a cascade."""
+
+    name: str
+    cosines: tuple[np.ndarray, np.ndarray]
+    dear: tuple[np.ndarray, np.ndarray]
+    cheap: tuple[np.ndarray, np.ndarray] | None
+
+    def together(self, weight: float) -> tuple[np.ndarray, np.ndarray]:
+        """Both encoders' scores added."""
+        assert self.cheap is not None
+        share = weight * self.dear[1].std() / self.cheap[1].std()
+        true, wrong = (combined(dear, cheap, share) for dear, cheap in zip(self.dear, self.cheap, strict=True))
+        return true, wrong
+
+
+def measure_groups(encoders: list[Encoder], pairs: pl.DataFrame, seed: int, keep: Path) -> list[Group]:
+    """Scores of every source and relation with 50 pairs or more."""
     found = []
     for (source, relation), group in pairs.group_by("source", "relation", maintain_order=True):
         if len(group) < 50:
             continue
-        query, passage = encode(encoder, group)
-        shifts = np.random.default_rng(seed).integers(1, len(group), SHUFFLES)
-        wrong = np.concatenate([np.roll(np.arange(len(group)), shift) for shift in shifts])
-        left = np.tile(np.arange(len(group)), SHUFFLES)
-        areas = []
-        for means in ((np.zeros(encoder.dim),) * 2, (query.mean(axis=0), passage.mean(axis=0))):
-            areas.append(area_under_curve(score(query, passage, *means), score(query[left], passage[wrong], *means)))
-        found.append((str(source), str(relation), len(group), areas[0], areas[1]))
-    mean = np.array([row[3:] for row in found]).mean(axis=0)
-    return [*found, ("mean", "", sum(row[2] for row in found), float(mean[0]), float(mean[1]))]
+        n = len(group)
+        shifts = np.random.default_rng(seed).choice(np.arange(1, n), SHUFFLES, replace=False)
+        right = np.concatenate([np.roll(np.arange(n), shift) for shift in shifts])
+        rows, left = np.arange(n), np.tile(np.arange(n), SHUFFLES)
+        vectors = [encode(encoder, group, keep) for encoder in encoders]
+        centred = [(one.scores(rows, rows), one.scores(left, right)) for one in vectors]
+        plain = [score(vectors[0].query[a], vectors[0].passage[b], None) for a, b in ((rows, rows), (left, right))]
+        cheap = centred[1] if len(centred) > 1 else None
+        found.append(Group(f"{source} | {relation}", (plain[0], plain[1]), centred[0], cheap))
+    return found
+
+
+def print_groups(groups: list[Group]) -> None:
+    """The table of AUCs and its mean."""
+    weight = Recipe().similarity.cascade_weight
+    more = groups[0].cheap is not None
+    print("\n| source | relation | pairs | AUC of the cosine | centred |" + (" cheap | together |" if more else ""))
+    print("|---|---|---:|---:|---:|" + ("---:|---:|" if more else ""))
+    rows = []
+    for group in groups:
+        kinds = [group.cosines, group.dear, *([group.cheap, group.together(weight)] if group.cheap else [])]
+        rows.append([area_under_curve(*kind) for kind in kinds])
+        print(f"| {group.name} | {len(group.dear[0])} | " + " | ".join(f"{area:.4f}" for area in rows[-1]) + " |")
+    print("| mean | | | " + " | ".join(f"{area:.4f}" for area in np.mean(rows, axis=0)) + " |")
+
+
+def print_share(groups: list[Group], rows: dict[str, int]) -> None:
+    """How much of a build the expensive encoder of a cascade would see; `rows`: pairs of every group."""
+    settings = Recipe().similarity
+    samples = {}
+    for group in groups:
+        true, wrong = group.together(settings.cascade_weight)
+        limit = np.float32(calibrate(true, wrong, settings.shuffled_share, settings.max_loss).threshold)
+        first = slice(0, len(true))  # one wrong pair for every pair, as the stage has them
+        assert group.cheap is not None
+        cheap, false = group.cheap[0], group.cheap[1][first]
+        samples[group.name] = Sample(cheap, true >= limit, rows[group.name], false, wrong[first] >= limit)
+    found = choose(samples, settings.agreement)
+    total = sum(rows.values())
+    sampled = sum(len(one.cheap) for one in samples.values()) / total
+    print(f"\nof {total:,} pairs: {found.share:.1%} in a band, {sampled:.1%} sampled, ", end="")
+    print(
+        f"{sampled + (1 - sampled) * found.share:.1%} encoded by the expensive encoder; agreement on unseen pairs ",
+        end="",
+    )
+    print(f"{found.agreement:.2%}, on shuffled pairs {found.shuffled_agreement:.2%}")
+    for name, band in found.bands.items():
+        print(f"  {name}: {band.share:.1%} in the band, agreement {band.agreement:.2%}, {band.shuffled_agreement:.2%}")
 
 
 def cut_planted(
-    encoder: Encoder, pairs: pl.DataFrame, share: float, draws: int, seed: int
-) -> list[tuple[float, float, float, float]]:
-    """Per draw: AUC of the calibration, threshold, share of the exchanged removed, share of the others lost."""
-    query, passage = encode(encoder, pairs)
-    documents = pairs["doc_id"].to_numpy()
+    vectors: list[Encoded], pairs: pl.DataFrame, share: float, draws: int, seed: int
+) -> dict[str, list[list[float]]]:
+    """Per kind of decision and draw: share of the exchanged removed, of the others lost, seen by the last encoder."""
+    documents, titles = pairs["doc_id"].to_numpy(), pairs["query"].to_numpy()
     codes = np.unique(documents, return_inverse=True)[1]
     settings = Recipe().similarity
-    found = []
+    all_rows = np.arange(len(titles))
+    found: dict[str, list[list[float]]] = {}
     for draw in range(draws):
         rng = np.random.default_rng([seed, draw])
-        rows = exchange_titles(pairs["query"].to_numpy(), documents, share, rng)
-        planted = rows != np.arange(len(rows))
-        planted &= pairs["query"].to_numpy()[rows] != pairs["query"].to_numpy()
+        rows = exchange_titles(titles, documents, share, rng)
+        planted = (rows != all_rows) & (titles[rows] != titles)
         keys = rng.permutation(len(rows)).astype(np.uint64)
         sample = np.argsort(keys)[: settings.sample]
-        means = query[rows][sample].mean(axis=0), passage[sample].mean(axis=0)
-        scores = score(query[rows], passage, *means)
-        left, right = shuffle(np.zeros(len(sample), np.int64), keys[sample], codes[sample])
-        shuffled = score(query[rows][sample[left]], passage[sample[right]], *means)
-        cut = calibrate(scores[sample], shuffled, settings.shuffled_share, settings.max_loss)
-        gone = scores < cut.threshold
-        found.append((cut.auc, cut.threshold, float(gone[planted].mean()), float(gone[~planted].mean())))
+        left, right = (sample[one] for one in shuffle(np.zeros(len(sample), np.int64), keys[sample], codes[sample]))
+        scores = [
+            (one.asked(rows).scores(all_rows, all_rows, sample), one.asked(rows).scores(left, right, sample))
+            for one in vectors
+        ]
+
+        def cut(true: np.ndarray, wrong: np.ndarray, sample: np.ndarray = sample) -> np.float32:
+            return np.float32(calibrate(true[sample], wrong, settings.shuffled_share, settings.max_loss).threshold)
+
+        def count(kind: str, gone: np.ndarray, seen: float, planted: np.ndarray = planted) -> None:
+            found.setdefault(kind, []).append([float(gone[planted].mean()), float(gone[~planted].mean()), seen])
+
+        count("encoder", scores[0][0] < cut(*scores[0]), 1.0)
+        if len(scores) > 1:
+            (dear, dear_wrong), (cheap, cheap_wrong) = scores
+            weight = settings.cascade_weight * float(dear_wrong.std() / cheap_wrong.std())
+            true, wrong = combined(dear, cheap, weight), combined(dear_wrong, cheap_wrong, weight)
+            limit = cut(true, wrong)
+            count("both together", true < limit, 1.0)
+            known = Sample(cheap[sample], true[sample] >= limit, len(rows), cheap_wrong, wrong >= limit)
+            band = choose({"": known}, settings.agreement).bands[""]
+            seen = (cheap >= band.low) & (cheap < band.high)
+            count("cascade", np.where(seen, true < limit, cheap < band.low), float(seen.mean()))
     return found
 
 
@@ -97,6 +199,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pairs", type=Path)
     parser.add_argument("--encoder", default="static-zh")
+    parser.add_argument("--cascade", help="a cheap encoder beside it")
+    parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()) / "cmtp-benchmark-vectors")
     parser.add_argument("--per-group", type=int, default=2000, help="pairs of each source and relation for the AUC")
     parser.add_argument("--source", default="lctt", help="of the planted errors: a part of its name")
     parser.add_argument("--relation", default="title_body", help="of the planted errors")
@@ -105,32 +209,38 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    encoder = load_encoder(arguments.encoder)
-    print(f"{encoder.name}, {encoder.dim} dimensions, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    encoders = [load_encoder(name) for name in (arguments.encoder, arguments.cascade) if name]
+    print(" and ".join(f"{one.name}, {one.dim} dimensions" for one in encoders), f"; {os.cpu_count()} cores")
     start = time.perf_counter()
-    if arguments.per_group:
-        print("\n| source | relation | pairs | AUC of the cosine | centred |\n|---|---|---:|---:|---:|")
-        sample = read_pairs(arguments.pairs, arguments.per_group, arguments.seed)
-        for source, relation, count, cosine, centre in measure_groups(encoder, sample, arguments.seed):
-            print(f"| {source} | {relation} | {count} | {cosine:.4f} | {centre:.4f} |")
-    files = sorted(str(path) for path in arguments.pairs.rglob("*.parquet"))
     plain = [pl.col(name).cast(pl.String) for name in COLUMNS]
+    files = sorted(str(path) for path in arguments.pairs.rglob("*.parquet"))
     pairs = pl.concat([pl.scan_parquet(path).select(plain) for path in files]).collect()
+    if arguments.per_group:
+        sample = read_pairs(arguments.pairs, DRAWN, arguments.seed)
+        sample = sample.group_by("source", "relation", maintain_order=True).head(arguments.per_group)
+        groups = measure_groups(encoders, sample, arguments.seed, arguments.keep)
+        print_groups(groups)
+        if arguments.cascade:
+            counts = pairs.group_by("source", "relation").len().rows()
+            names = {group.name for group in groups}
+            print_share(groups, {f"{a} | {b}": n for a, b, n in counts if f"{a} | {b}" in names})
     pairs = pairs.filter(
         pl.col("source").str.contains(arguments.source, literal=True) & (pl.col("relation") == arguments.relation)
     )
     documents = pairs["doc_id"].unique().sort().sample(fraction=1.0, shuffle=True, seed=arguments.seed)
     place = pl.DataFrame({"doc_id": documents, "place": np.arange(len(documents))})
     pairs = pairs.join(place, on="doc_id").sort("place", "passage").head(arguments.planted_pairs)
-    rows = np.array(cut_planted(encoder, pairs, arguments.share, arguments.draws, arguments.seed))
-    mean, low, high = rows.mean(axis=0), rows.min(axis=0), rows.max(axis=0)
+    vectors = [encode(encoder, pairs, arguments.keep) for encoder in encoders]
     print(
         f"\n{arguments.source}/{arguments.relation}, {len(pairs):,} pairs of {pairs['doc_id'].n_unique():,} documents, "
-        f"{arguments.share:.0%} of the titles exchanged, {len(rows)} draws, mean (lowest to highest):"
+        f"{arguments.share:.0%} of the titles exchanged, {arguments.draws} draws, mean (lowest to highest):"
+        "\n\n| decided by | exchanged removed | others lost | seen by the encoder |\n|---|---:|---:|---:|"
     )
-    for name, column, form in (("AUC", 0, ".4f"), ("cut", 1, ".3f"), ("removed", 2, ".1%"), ("lost", 3, ".1%")):
-        print(f"{name}: {mean[column]:{form}} ({low[column]:{form}} to {high[column]:{form}})")
-    print(f"{time.perf_counter() - start:.0f} s")
+    for kind, draws in cut_planted(vectors, pairs, arguments.share, arguments.draws, arguments.seed).items():
+        rows = np.array(draws)
+        spans = zip(rows.mean(axis=0), rows.min(axis=0), rows.max(axis=0), strict=True)
+        print(f"| {kind} | " + " | ".join(f"{mean:.1%} ({low:.1%} to {high:.1%})" for mean, low, high in spans) + " |")
+    print(f"\n{time.perf_counter() - start:.0f} s")
 
 
 if __name__ == "__main__":

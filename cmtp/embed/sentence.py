@@ -61,10 +61,10 @@ class SentenceModel:
             raise ImportError(f"the encoder {name} needs sentence-transformers: pip install 'cmtp[gpu]'") from error
         self.name = name
         hub_name = PRESETS.get(name, name)
-        self._device = device or own_device()
-        self._on_gpu = not self._device.startswith("cpu")
+        self.device = device or own_device()
+        self._on_gpu = not self.device.startswith("cpu")
         dtype = torch.bfloat16 if (self._on_gpu if bf16 is None else bf16) else torch.float32
-        model = SentenceTransformer(hub_name, device=self._device, model_kwargs={"dtype": dtype})
+        model = SentenceTransformer(hub_name, device=self.device, model_kwargs={"dtype": dtype})
         self._model: Any = model.to(dtype).eval()
         self._tokenizer = model.tokenizer
         self.max_tokens = int(model.max_seq_length or self._tokenizer.model_max_length)
@@ -138,7 +138,7 @@ class SentenceModel:
         padded = self._tokenizer.pad({"input_ids": ids}, return_tensors="pt", padding_side="right")
         # From pinned memory the copy is queued like the computation; otherwise it would wait for the batch before.
         pinned = {key: value.pin_memory() if self._on_gpu else value for key, value in padded.items()}
-        features = {key: value.to(self._device, non_blocking=True) for key, value in pinned.items()}
+        features = {key: value.to(self.device, non_blocking=True) for key, value in pinned.items()}
         with torch.inference_mode():
             vectors: torch.Tensor = self._model(features)["sentence_embedding"].float()
             return torch.nn.functional.normalize(vectors, dim=1)

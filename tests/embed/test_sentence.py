@@ -1,13 +1,17 @@
 """A sentence-transformers model from a folder: a tiny BERT with random weights, made here."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from benchmarks import embed_gpu
+from cmtp.build import gpu_executor
 from cmtp.embed.base import Encoder, is_encoder_name, load_encoder
-from cmtp.embed.sentence import PROMPTS, SentenceModel, find_prompts
+from cmtp.embed.sentence import PROMPTS, SentenceModel, find_prompts, own_device
+from cmtp.engine.executor import SerialExecutor
 from cmtp.engine.store import Store
 from cmtp.engine.task import StageJob
 from cmtp.similarity.encode import Encoded, EncodeStage, encode_settings
@@ -136,6 +140,53 @@ def test_batches_hold_the_token_budget(encoder, monkeypatch):
     assert sum(rows for rows, _ in shapes) == 50
     assert all(rows * longest <= 128 for rows, longest in shapes)
     assert len(shapes) < 25
+
+
+def test_bf16_gives_nearly_the_same_vectors_and_another_hash(folder, encoder):
+    """What a GPU does by itself."""
+    half = SentenceModel(folder, bf16=True)
+    found, exact = half.encode(pa.array(TEXTS), "query"), encoder.encode(pa.array(TEXTS), "query")
+    assert found.dtype == np.float32
+    assert not np.array_equal(found, exact)
+    filled = [row for row, text in enumerate(TEXTS) if text.strip()]
+    assert ((found * exact).sum(axis=1)[filled] > 0.999).all()
+    np.testing.assert_allclose(np.linalg.norm(found[filled], axis=1), 1, atol=1e-5)
+    assert half.weights_hash != encoder.weights_hash
+
+
+def test_worker_processes_take_the_gpus_in_turn(monkeypatch):
+    assert own_device() == "cpu" or torch.cuda.is_available()
+    monkeypatch.setattr("cmtp.embed.sentence.gpus", lambda: 2)
+
+    def device_of(*identity):
+        process = SimpleNamespace(_identity=identity)
+        monkeypatch.setattr("cmtp.embed.sentence.multiprocessing.current_process", lambda: process)
+        return own_device()
+
+    assert [device_of(1), device_of(2), device_of(3)] == ["cuda:0", "cuda:1", "cuda:0"]
+    assert device_of() == "cuda:0"  # the parent, where one worker will do
+
+
+def test_a_stage_on_gpus_gets_one_process_for_each(monkeypatch):
+    monkeypatch.setattr("cmtp.embed.sentence.gpus", lambda: 1)
+    given = SerialExecutor()
+    for name, same in (("static-zh", True), ("BAAI/bge-small-zh-v1.5", False)):
+        with gpu_executor(EncodeStage(), {"encoder": name}, given, 4) as used:
+            assert (used is given) == same
+            assert isinstance(used, SerialExecutor)  # one GPU: this process
+    monkeypatch.setattr("cmtp.embed.sentence.gpus", lambda: 0)
+    with gpu_executor(EncodeStage(), {"encoder": "BAAI/bge-small-zh-v1.5"}, given, 4) as used:
+        assert used is given
+
+
+def test_the_gpu_benchmark_at_a_small_size(capsys):
+    arguments = ["--layers", "2", "--hidden", "32", "--heads", "2", "--max-tokens", "64", "--texts", "40"]
+    embed_gpu.main([*arguments, "--mean-chars", "30"])
+    out = capsys.readouterr().out
+    assert "agree to a cosine of 1.0000 or more" in out
+    assert "| cmtp | " in out
+    texts = ["字" * 8, "字" * 100]
+    assert embed_gpu.multiplications(texts, 2, 32, 64) == 2 * (24 * 32**2 * (10 + 64) + 4 * 32 * (100 + 64**2))
 
 
 def test_loaded_once_in_a_process(folder):
