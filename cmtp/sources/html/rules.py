@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 _SKIPPED = (
@@ -22,7 +23,7 @@ BLOCK_TAGS: Final = frozenset(_BLOCKS.split())
 
 INLINE: Final = re.compile(
     r"</?(?:abbr|acronym|b|bdi|bdo|big|cite|code|col|data|del|dfn|em|font|i|img|ins|kbd|link|mark|meta|nobr|output|param|"
-    r"q|s|samp|small|source|span|strike|strong|sub|time|track|tt|u|var|wbr)(?:\s(?:[^\">]|\"[^\"]*\")*)?>"
+    r"q|s|samp|small|source|span|strike|strong|sub|time|track|tt|u|var|wbr)(?:\s[^\">]*(?:\"[^\"]*\"[^\">]*)*)?>"
 )
 """Tags that change the looks of text only; taken out before the page is walked."""
 
@@ -67,6 +68,7 @@ MAX_CODE_CHARS: Final = 120
 """Longer preformatted text is no part of a passage; the same as in Markdown."""
 
 
+@lru_cache(maxsize=1 << 14)
 def is_boilerplate(attributes: str) -> bool:
     """Whether an element's class, id, role or style says that it holds navigation, credits or advertisements."""
     return "=" in attributes and bool(_BOILERPLATE.search(attributes))
