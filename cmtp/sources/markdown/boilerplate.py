@@ -83,10 +83,11 @@ def strip(blocks: list[Block]) -> list[Block]:
             continue
         if block.kind in (TEXT, ITEM):
             near_an_end = index < HEAD_BLOCKS or index >= len(blocks) - 6
-            block.lines = [line for line in block.lines if not _is_credit(line, near_an_end)]
-            if not block.lines:
-                continue
             lines = block.lines
+            if near_an_end or len(lines) > 1 or "阅读" in lines[0] or "<small>" in lines[0]:
+                lines = block.lines = [line for line in lines if not _is_credit(line, near_an_end)]
+                if not lines:
+                    continue
             if block.kind == TEXT and lines[0].lstrip(" *_")[:1] == "[" and is_link_row("\n".join(lines)):
                 after_image = False
                 continue
@@ -141,17 +142,19 @@ def _is_short(block: Block) -> bool:
 
 def _without_tail(blocks: list[Block]) -> list[Block]:
     """Without the credits at the end: from the first block on that looks like them and has some text before it."""
-    text_before = False
-    for index, block in enumerate(blocks):
-        if block.kind not in (TEXT, ITEM, HEADING) or not block.lines:
-            continue
-        first = block.lines[0]
-        if text_before and index >= len(blocks) - TAIL_BLOCKS:
+    texts = (index for index, block in enumerate(blocks) if block.kind == TEXT and block.lines and _is_text(block))
+    first_text = next(texts, len(blocks))
+    for index in range(max(first_text + 1, len(blocks) - TAIL_BLOCKS), len(blocks)):
+        block = blocks[index]
+        if block.kind in (TEXT, ITEM, HEADING) and block.lines:
+            first = block.lines[0]
             if _TAIL.match(first) or (2 * index >= len(blocks) and _NAMES.match(first)):
                 return blocks[:index]
-        elif not text_before and block.kind == TEXT:
-            text_before = not all(_is_credit(line, near_an_end=True) or is_only_image(line) for line in block.lines)
     return blocks
+
+
+def _is_text(block: Block) -> bool:
+    return not all(_is_credit(line, near_an_end=True) or is_only_image(line) for line in block.lines)
 
 
 def _without_link_lists(blocks: list[Block]) -> list[Block]:

@@ -36,13 +36,13 @@ _TAG: Final = re.compile(
 )
 _PARENTHESES: Final = re.compile(r"<rp>.*?</rp>", re.IGNORECASE)
 _EMPHASIS: Final = (
-    (re.compile(r"\*\*\*(?=\S)(.+?)\*\*\*", re.DOTALL), r"\1"),
-    (re.compile(r"\*\*(.+?)\*\*", re.DOTALL), r"\1"),
-    (re.compile(r"(?<![0-9A-Za-z_*])__(?=\S)(.+?)(?<=\S)__(?![0-9A-Za-z_])", re.DOTALL), r"\1"),
-    (re.compile(r"\*(?=[^\s*])([^*]*?[^\s*])\*", re.DOTALL), r"\1"),
-    (re.compile(r"(?<![0-9A-Za-z_])_(?=[^\s_])([^_]*?[^\s_])_(?![0-9A-Za-z_])", re.DOTALL), r"\1"),
-    (re.compile(r"~~(?=\S)(.+?)~~", re.DOTALL), r"\1"),
-    (re.compile(r"(?m)^\*{1,3}(?=[^\s*])|\*\*\**$"), ""),
+    ("***", re.compile(r"\*\*\*(?=\S)(.+?)\*\*\*", re.DOTALL), r"\1"),
+    ("**", re.compile(r"\*\*(.+?)\*\*", re.DOTALL), r"\1"),
+    ("__", re.compile(r"(?<![0-9A-Za-z_*])__(?=\S)(.+?)(?<=\S)__(?![0-9A-Za-z_])", re.DOTALL), r"\1"),
+    ("*", re.compile(r"\*(?=[^\s*])([^*]*?[^\s*])\*", re.DOTALL), r"\1"),
+    ("_", re.compile(r"(?<![0-9A-Za-z_])_(?=[^\s_])([^_]*?[^\s_])_(?![0-9A-Za-z_])", re.DOTALL), r"\1"),
+    ("~~", re.compile(r"~~(?=\S)(.+?)~~", re.DOTALL), r"\1"),
+    ("*", re.compile(r"(?m)^\*{1,3}(?=[^\s*])|\*\*\**$"), ""),
 )
 _ONLY_LINK: Final = re.compile(
     rf"(?:\d+[.)、]\s+)?(?:[*_《「]|\[译\] ?)*(?:{_TEXT}(?:{_DESTINATION}|[ ]?\[[^\[\]]*\])|<?https?://\S+>?)[*_》」]*[\s.。;；,，]*$"
@@ -80,20 +80,24 @@ def plain(lines: list[str], references: set[str]) -> str:
         text = _RUBY.sub(r"（\1）", text)
         text = _CELL_END.sub(" ", _LINE_BREAK.sub("\n", text))
         text = _TAG.sub("", text)
-    if "*" in text or "_" in text or "~" in text:
-        for pattern, replacement in _EMPHASIS:
+    for mark, pattern, replacement in _EMPHASIS:
+        if mark in text:
             text = pattern.sub(replacement, text)
     if "&" in text:
         text = html.unescape(text)
     if kept:
         text = _KEPT.sub(lambda match: kept[int(match[1])], text)
-    return "\n".join(filter(None, map(str.strip, clean(text).split("\n"))))
+    text = clean(text)
+    return "\n".join(filter(None, map(str.strip, text.split("\n")))) if "\n" in text else text.strip()
 
 
 def _links(text: str, references: set[str]) -> str:
-    text = _FOOTNOTE.sub("", text)
-    text = _IMAGE.sub("", text)
-    text = _LINK.sub(r"\1", text)
+    if "[^" in text or "<su" in text:
+        text = _FOOTNOTE.sub("", text)
+    if "![" in text:
+        text = _IMAGE.sub("", text)
+    if "](" in text:
+        text = _LINK.sub(r"\1", text)
 
     def by_label(match: re.Match[str]) -> str:
         label = (match[2] or match[1]).strip().lower()
@@ -110,7 +114,8 @@ def _links(text: str, references: set[str]) -> str:
             return match[0]
         return "" if label.isdigit() else match[1]
 
-    text = _LINK_BY_LABEL.sub(by_label, text)
+    if "][" in text or "] [" in text:
+        text = _LINK_BY_LABEL.sub(by_label, text)
     if references:
         text = _SHORTCUT.sub(shortcut, text)
     return text
@@ -151,5 +156,7 @@ def without_links(line: str) -> tuple[str, int]:
 
 def is_only_image(line: str) -> bool:
     """Whether a line holds nothing but images."""
+    if "![" not in line and "<img" not in line:
+        return False
     bare = _LINK_BY_LABEL.sub("", _LINK.sub("", _IMAGE.sub("", line)))
-    return ("![" in line or "<img" in line) and not _TAG.sub("", bare).strip(" []*_\n")
+    return not _TAG.sub("", bare).strip(" []*_\n")
