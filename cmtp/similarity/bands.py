@@ -23,6 +23,9 @@ FOLDS = 10
 WRONG = 0.1
 """Errors on shuffled pairs count as if there were this many of them per pair."""
 
+LOST = 2.0
+"""A pair that the cheap encoder alone would lose counts as this many errors: most pairs of a source are true ones."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -164,7 +167,8 @@ def _ends(one: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     weight = np.where(pair == 1, 1.0, WRONG * len(one.cheap) / max(len(one.wrong), 1))
     scores, place = np.unique(cheap, return_inverse=True)
     rows, kept, refused = (
-        np.r_[0.0, np.cumsum(np.bincount(place, value, len(scores)))] for value in (pair, weight * keep, weight * ~keep)
+        np.r_[0.0, np.cumsum(np.bincount(place, value, len(scores)))]
+        for value in (pair, LOST * weight * keep, weight * ~keep)
     )
     return np.r_[scores, np.inf], rows, kept, refused[-1] - refused
 
