@@ -1,23 +1,28 @@
 """Speed of the search for hard negatives beside its peers, and how many planted false negatives it keeps out.
 
-`python -m benchmarks.mining speed` searches random clustered vectors, whose making is not timed. The peers' search is
-done as they do it, by the same library: FlagEmbedding's hn_mine.py asks faiss.IndexFlatIP 64 queries at a time and
-turns what comes into lists; sentence-transformers' mine_hard_negatives with use_faiss asks it 16,384 at a time, for as
-many ranks more as a query has positives. Their time is proportional to the queries, so fewer of them (--queries) give
-the same ratio. Wall and processor time are both printed: on a machine that does other work, go by the second.
+`python -m benchmarks.mining speed` searches random clustered vectors, whose making is not timed, each search in a
+process of its own. sentence-transformers is its own mine_hard_negatives, given the vectors by a model that knows them,
+once with its default search (a product of torch) and once with faiss; FlagEmbedding is the search of its hn_mine.py:
+faiss.IndexFlatIP, 64 queries at a time, what comes into lists. Their time is proportional to the queries, so --peers
+gives them fewer. Peak memory is of the whole process, vectors and libraries included.
 
 `python -m benchmarks.mining planted PAIRS` takes pairs of a build, puts a near-duplicate and a paraphrase of each
 query's positive into the pool, as other documents, and counts how many become negatives, here and by naive top-k.
 """
 
 import argparse
+import json
 import os
 import random
 import re
 import resource
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numba
@@ -26,7 +31,9 @@ import polars as pl
 import pyarrow as pa
 
 from cmtp.embed.base import load_encoder
-from cmtp.mining.negatives import Pool, Queries, find_negatives
+from cmtp.mining.exact import Matrix
+from cmtp.mining.negatives import find_negatives
+from cmtp.mining.pool import Pool, Queries, codes, distinct
 from cmtp.mining.scan import search
 from cmtp.recipe import MineSettings
 
@@ -43,51 +50,129 @@ def clustered(rng: np.random.Generator, n: int, centres: np.ndarray) -> np.ndarr
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
+class GivenVectors:
+    """What mine_hard_negatives asks of a model, for texts whose vectors are known: a letter and a row."""
+
+    device = "cpu"
+
+    def __init__(self, queries: np.ndarray, pool: np.ndarray) -> None:
+        self._queries, self._pool = queries, pool
+
+    def encode_query(self, texts: list[str], **_: object) -> np.ndarray:
+        return self._queries[[int(text[1:]) for text in texts]]
+
+    def encode_document(self, texts: list[str], **_: object) -> np.ndarray:
+        return self._pool[[int(text[1:]) for text in texts]]
+
+    def get_embedding_dimension(self) -> int:
+        return self._pool.shape[1]
+
+    def similarity(self, a: np.ndarray, b: Any) -> Any:
+        return torch.as_tensor(a) @ torch.as_tensor(b).T
+
+    def similarity_pairwise(self, a: np.ndarray, b: Any) -> Any:
+        return (torch.as_tensor(a) * torch.as_tensor(b)).sum(dim=1)
+
+
+def sentence_transformers(queries: np.ndarray, pool: np.ndarray, k: int, use_faiss: bool) -> np.ndarray:
+    """The real function; the positive of query i is passage i, which no list holds."""
+    from datasets import Dataset
+
+    rows = [i % len(pool) for i in range(len(queries))]
+    pairs = Dataset.from_dict({"query": [f"q{i}" for i in range(len(rows))], "positive": [f"p{i}" for i in rows]})
+    mined = mine_hard_negatives(
+        pairs,
+        GivenVectors(queries, pool),  # type: ignore[arg-type]
+        corpus=[f"p{i}" for i in range(len(pool))],
+        range_max=k,
+        num_negatives=k,
+        output_format="n-tuple",
+        use_faiss=use_faiss,
+        verbose=False,
+    )
+    names = [name for name in mined.column_names if name.startswith("negative")]
+    found = np.array([[int(text[1:]) for text in mined[name]] for name in names], np.int64).T
+    out = np.full((len(queries), k), -1, np.int64)
+    out[[int(text[1:]) for text in mined["query"]]] = found
+    return out
+
+
 def flag_embedding(queries: np.ndarray, pool: np.ndarray, k: int) -> np.ndarray:
-    """The search of hn_mine.py."""
+    """find_knn_neg of hn_mine.py: the search, 64 queries at a time, into lists; k + 1, as it counts the positive."""
     index = faiss.IndexFlatIP(pool.shape[1])
     index.add(pool)
     every: list[list[int]] = []
     all_scores: list[list[float]] = []
     for start in range(0, len(queries), 64):
-        scores, rows = index.search(queries[start : start + 64], k=k)
+        scores, rows = index.search(queries[start : start + 64], k=k + 1)
         all_scores.extend(scores.tolist())
         every.extend(rows.tolist())
-    return np.array(every)
+    return without_positive(np.array(every), len(pool))
 
 
-def sentence_transformers(queries: np.ndarray, pool: np.ndarray, k: int) -> np.ndarray:
-    """The search of mine_hard_negatives(use_faiss=True), with one positive per query."""
-    index = faiss.IndexFlatIP(pool.shape[1])
-    index.add(pool)
-    found = [index.search(queries[start : start + 16384], k=k + 1)[1] for start in range(0, len(queries), 16384)]
-    return np.concatenate(found)[:, :k]
+def without_positive(rows: np.ndarray, m: int) -> np.ndarray:
+    """The first k of k + 1 ranks that are not the query's positive."""
+    positive = (np.arange(len(rows)) % m)[:, None]
+    order = np.argsort(rows == positive, axis=1, kind="stable")
+    return np.take_along_axis(rows, order, 1)[:, :-1]
 
 
-def measure_speed(n: int, m: int, dim: int, k: int, seed: int) -> None:
-    """Time each search once after the other, and compare what they find."""
+SEARCHES: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
+    "cmtp": lambda queries, pool, k: without_positive(search(queries, pool, k + 1)[0], len(pool)),
+    "sentence-transformers": lambda queries, pool, k: sentence_transformers(queries, pool, k, False),
+    "sentence-transformers, use_faiss": lambda queries, pool, k: sentence_transformers(queries, pool, k, True),
+    "FlagEmbedding": flag_embedding,
+}
+
+
+def measure_one(name: str, folder: Path, n: int, k: int) -> None:
+    """In a process of its own: search with the first n queries; write what was found, print time and memory."""
+    if name.startswith("sentence"):  # loaded before the clock, and for these alone: torch takes memory
+        global torch, mine_hard_negatives
+        import torch
+        from sentence_transformers.util import mine_hard_negatives
+    queries, pool = np.load(folder / "queries.npy")[:n], np.load(folder / "pool.npy")
+    faiss.omp_set_num_threads(numba.config.NUMBA_NUM_THREADS)
+    if name == "cmtp":
+        search(queries[:8], pool[:100], 5)  # compile
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    wall, spent = time.perf_counter(), time.process_time()
+    found = SEARCHES[name](queries, pool, k)
+    wall, spent = time.perf_counter() - wall, time.process_time() - spent
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    np.save(folder / "found.npy", found)
+    print(json.dumps({"wall": wall, "cpu": spent, "peak": peak, "before": before}))
+
+
+def measure_speed(n: int, m: int, dim: int, k: int, seed: int, peers: int, folder: Path) -> None:
+    """Each search in a process of its own, on the same vectors; peers with the first `peers` queries."""
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(max(m // 50, 1), dim))
-    pool, queries = clustered(rng, m, centres), clustered(rng, n, centres)
-    faiss.omp_set_num_threads(numba.config.NUMBA_NUM_THREADS)
-    search(queries[:8], pool[:100], 5)  # compile
-    print(f"{n:,} queries × {m:,} passages × {dim}, ranks to {k}, {numba.config.NUMBA_NUM_THREADS} threads, ", end="")
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n\n| search | wall s | CPU s | same candidates |")
-    print("|---|---:|---:|---:|")
+    step = 100_000
+    for name, size in (("pool", m), ("queries", n)):
+        rows = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.float32, (size, dim))
+        for start in range(0, size, step):
+            rows[start : start + step] = clustered(rng, min(step, size - start), centres)
+        rows.flush()
+    print(f"{m:,} passages × {dim}, ranks to {k}, {numba.config.NUMBA_NUM_THREADS} threads, ", end="")
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
+    print("| search | queries | wall s | CPU s | per 1,000 queries: wall s | peak memory GiB | same candidates |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
     ours = np.empty((0, 0))
-    peers: list[tuple[str, Callable[..., np.ndarray]]] = [
-        ("cmtp", lambda *given: search(*given)[0]),
-        ("sentence-transformers", sentence_transformers),
-        ("FlagEmbedding", flag_embedding),
-    ]
-    for name, function in peers:
-        wall, spent = time.perf_counter(), time.process_time()
-        found = function(queries, pool, k)
-        wall, spent = time.perf_counter() - wall, time.process_time() - spent
+    for name in SEARCHES:
+        many = n if name == "cmtp" else peers
+        if not many:
+            continue
+        command = [sys.executable, "-m", "benchmarks.mining", "one", name, str(folder), str(many), str(k)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        figures = json.loads(done.stdout.splitlines()[-1])
+        found = np.load(folder / "found.npy")
         ours = found if name == "cmtp" else ours
-        same = np.mean([len(np.intersect1d(a, b)) / k for a, b in zip(ours, found, strict=True)])
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(f"| {name} | {wall:.1f} | {spent:.1f} | {same:.5f} |  peak so far {peak:.2f} GiB")
+        same = [len(np.intersect1d(a, b)) / k for a, b in zip(ours[:many], found, strict=True) if b[0] >= 0]
+        shown = f"{np.mean(same):.5f}" if name != "cmtp" else ""
+        per = figures["wall"] / many * 1000
+        print(f"| {name} | {many:,} | {figures['wall']:.1f} | {figures['cpu']:.1f} | {per:.2f} | ", end="")
+        print(f"{figures['peak']:.2f} ({figures['before']:.2f} before it began) | {shown} |", flush=True)
 
 
 def near_duplicate(text: str, rng: random.Random) -> str:
@@ -131,24 +216,41 @@ def measure_planted(folder: Path, encoder_name: str, n: int, pool_size: int, see
         planted += [paraphrase(text, rng) for text in texts[:count]]
         every = pa.array(texts + planted, pa.large_string())
         vectors = encoder.encode(every, "passage")
-        queries = encoder.encode(group["query"].head(count).to_arrow().cast(pa.large_string()), "query")
+        asked_texts = group["query"].to_arrow().cast(pa.large_string())
+        queries = encoder.encode(asked_texts.slice(0, count), "query")
         doc = np.unique(group["doc_id"].to_numpy(), return_inverse=True)[1].astype(np.int64)
-        asked = np.unique(group["query"].to_numpy(), return_inverse=True)[1].astype(np.int64)
+        said, asked, _ = distinct(asked_texts)
         others = np.arange(len(planted)) + len(texts)
-        pool = Pool.of(every, vectors, np.r_[doc, others], np.r_[asked, others])
+        passages, row, first = distinct(every)
+        pool = Pool.of(
+            passages, Matrix(vectors[first]), said, [(np.r_[doc, others], row)], [(asked, row[: len(asked)])]
+        )
         scores = np.einsum("ij,ij->i", queries, vectors[:count])
-        mined = Queries([f"{i:032x}" for i in range(count)], queries, every[:count], scores, doc[:count], asked[:count])
-        found, _ = find_negatives(mined, pool, settings, seed)
+        nowhere = np.full(count, -1)
+        mined = Queries(
+            ids=[f"{i:032x}" for i in range(count)],
+            texts=asked_texts.slice(0, count),
+            vectors=queries,
+            passages=every.slice(0, count),
+            scores=scores,
+            doc=doc[:count],
+            query=asked[:count],
+            positive=nowhere,
+            row=codes(every.slice(0, count), passages),
+            symmetric=nowhere >= 0,
+        )
+        found, _, _ = find_negatives(mined, pool, settings, seed)
         strings = pool.passages.to_pylist()
-        nearest, _ = search(queries, pool.vectors, settings.negatives + 1)
+        nearest, _ = pool.vectors.nearest(queries, settings.negatives + 1)
         rates = np.zeros(5)
         for i in range(count):
-            ours = {strings[one.row] for one in found[i]}
+            ours = {one.text for one in found[i]}
+            assert texts[i] not in ours, "a negative is the positive"
             naive = [strings[row] for row in nearest[i] if strings[row] != texts[i]][: settings.negatives]
             for kind in (0, 1):
                 rates[kind] += planted[kind * count + i] not in ours
                 rates[2 + kind] += planted[kind * count + i] in naive
-            rates[4] += sum(one.rank > 0 for one in found[i])
+            rates[4] += sum(one.kind == "mined" for one in found[i])
         total += np.r_[rates[:4], count]
         shown = " | ".join(f"{rate:.1%}" for rate in rates[:4] / count)
         print(f"| {source} | {relation} | {count} | {len(strings)} | {shown} | {rates[4] / count:.1f} |")
@@ -165,6 +267,12 @@ def main() -> None:
     speed.add_argument("--passages", type=int, default=100_000)
     speed.add_argument("--dim", type=int, default=384)
     speed.add_argument("--last-rank", type=int, default=100)
+    speed.add_argument("--peers", type=int, default=20_000, help="queries for the peers; 0: without them")
+    one = parts.add_parser("one")
+    one.add_argument("name", choices=list(SEARCHES))
+    one.add_argument("folder", type=Path)
+    one.add_argument("queries", type=int)
+    one.add_argument("last_rank", type=int)
     planted = parts.add_parser("planted")
     planted.add_argument("pairs", type=Path)
     planted.add_argument("--encoder", default="static-zh")
@@ -172,7 +280,11 @@ def main() -> None:
     planted.add_argument("--pool", type=int, default=5000, help="passages of each source and relation, at most")
     given = parser.parse_args()
     if given.what == "speed":
-        measure_speed(given.queries, given.passages, given.dim, given.last_rank, given.seed)
+        with tempfile.TemporaryDirectory() as folder:
+            sizes = given.queries, given.passages, given.dim, given.last_rank
+            measure_speed(*sizes, given.seed, min(given.peers, given.queries), Path(folder))
+    elif given.what == "one":
+        measure_one(given.name, given.folder, given.queries, given.last_rank)
     else:
         measure_planted(given.pairs, given.encoder, given.queries, given.pool, given.seed)
 

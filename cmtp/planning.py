@@ -18,6 +18,8 @@ from cmtp.filters.book import open_book
 from cmtp.filters.learned import load_model
 from cmtp.filters.stage import FilterStage
 from cmtp.folders import check_folders
+from cmtp.mining.settings import check as check_mining
+from cmtp.mining.settings import mine_settings
 from cmtp.mining.stage import MineStage
 from cmtp.recipe import Recipe
 from cmtp.schema import RELATIONS, STAGES
@@ -117,13 +119,15 @@ def make_plan(roots: list[str], out: str, recipe: Recipe, options: Options) -> P
     reads: Any = [[file.path, file.source, file.bytes, file.mtime_ns] for file in files]
     planned: list[PlannedStage] = []
     encoded = vectors = ""
+    rejects: dict[str, str] = {}
     for stage in stages_until(files, recipe, options.until):
         if stage.name == "encode" and not encoded:
             # Depends on encoder and texts, on no threshold: a cascade finds again what it has encoded.
             vectors = folder_of("vectors", fingerprint(stage, encode_settings(recipe.similarity.encoder), reads))
-        settings = stage_settings(recipe, stage.name, options.strict, encoded, vectors)
+        settings = stage_settings(recipe, stage.name, options.strict, encoded, vectors, rejects)
         mark = fingerprint(stage, settings, reads)
         planned.append(PlannedStage(stage, settings, reads, folder_of(stage.name, mark)))
+        rejects[stage.name] = f"{planned[-1].folder}/rejects"
         reads = mark
         if stage.name == "encode":
             encoded = planned[-1].folder
@@ -167,7 +171,9 @@ def _meaningless(files: RawFiles, recipe: Recipe) -> list[str]:
     return notes
 
 
-def stage_settings(recipe: Recipe, stage: str, strict: bool, encoded: str, vectors: str) -> dict[str, Any]:
+def stage_settings(
+    recipe: Recipe, stage: str, strict: bool, encoded: str, vectors: str, rejects: dict[str, str]
+) -> dict[str, Any]:
     """What the tasks of a stage are given.
 
     Args:
@@ -176,6 +182,7 @@ def stage_settings(recipe: Recipe, stage: str, strict: bool, encoded: str, vecto
         strict: whether extract stops at the first broken record.
         encoded: folder of the last encode stage; empty before the first, which is similarity's.
         vectors: folder of what a cascade's expensive encoder has encoded; read and added to by similarity.
+        rejects: folders of the rejects of the stages before, by their names.
     """
     similarity = recipe.similarity
     if stage == "encode":
@@ -183,12 +190,14 @@ def stage_settings(recipe: Recipe, stage: str, strict: bool, encoded: str, vecto
             return encode_settings(similarity.first_encoder)
         known = {"known": vectors} if similarity.cascade and recipe.mine.encoder == similarity.encoder else {}
         return encode_settings(recipe.mine.encoder) | known
+    if stage == "mine":
+        return mine_settings(recipe, recipe, encoded, rejects["extract"], rejects["dedup"])
     settings = recipe.stage_settings(stage)
     if stage == "extract":
         settings["strict"] = strict
     if stage == "dedup":
         settings["references"] = resolve(settings)
-    if stage in ("similarity", "mine"):
+    if stage == "similarity":
         settings["encoded"] = encoded
     if stage == "similarity" and similarity.cascade is not None:
         settings["dear"] = encode_settings(similarity.encoder) | {"folder": vectors}
@@ -196,7 +205,7 @@ def stage_settings(recipe: Recipe, stage: str, strict: bool, encoded: str, vecto
 
 
 def check_encoders(recipe: Recipe) -> None:
-    """Refuse encoders that are not known, or whose package is not installed.
+    """Refuse encoders and miners that are not known, or whose package is not installed.
 
     Raises:
         UsageError: naming the setting, and the known ones or the extra.
@@ -213,3 +222,4 @@ def check_encoders(recipe: Recipe) -> None:
         package, extra = ENCODER_PACKAGES.get(name or "static-zh", ("sentence_transformers", "gpu"))
         if find_spec(package) is None:
             raise UsageError(f"{setting} = {name!r} needs {package}: pip install 'cmtp[{extra}]' -c constraints.txt")
+    check_mining(recipe)

@@ -213,17 +213,35 @@ class SimilaritySettings(Settings):
         return self.cascade or self.encoder
 
 
+class Instructions(Settings):
+    """What is put before a query, by task; texts of one kind that say the same need nothing."""
+
+    retrieval: str = "为这个句子生成表示以用于检索相关文章："
+    """Queries whose passage is found by them (C-Pack's own string)."""
+    symmetric: str = ""
+    """similar_question, paraphrase, premise_hypothesis."""
+
+
 class MineSettings(Settings):
     """Hard negatives for the finetune table."""
 
     encoder: str | None = None
     """Encoder that searches; None: the one that scored all pairs. BGE mined with its own model of stage 2."""
+    miner: Literal["dense", "bm25", "mix"] = "dense"
+    """What searches: the encoder; BM25 over words (extra [bm25]); or both in turn. NV-Retriever (arXiv 2407.15831,
+    table 1) trains best with negatives of a strong encoder, worst with BM25's alone."""
     share: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Share of the pairs of each source and relation, best similarity first, that become finetune rows."""
     max_queries: Annotated[int, Field(ge=1)] = 20_000
     """Most finetune rows per source and relation."""
     max_pool: Annotated[int, Field(ge=1)] = 200_000
-    """Most passages per source that negatives are searched in: a seeded sample of the source beyond that."""
+    """Most passages per source and task that negatives are searched in: a seeded sample of the source beyond that. A
+    worker holds its pool: 2.5 kB of vectors per passage at 512 dimensions, and the text."""
+    exact_rows: Annotated[int, Field(ge=1)] = 1_000_000
+    """Largest pool that is searched exactly; a larger one goes through faiss' inverted lists."""
+    recall: Annotated[float, Field(gt=0, le=1)] = 0.98
+    """Inverted lists: share of the exact result that they find at least, on a sample of queries; as many lists are read
+    as that takes. What was reached is in the manifest."""
     negatives: Annotated[int, Field(ge=1, le=100)] = 8
     """Negatives per query."""
     first_rank: Annotated[int, Field(ge=1)] = 2
@@ -232,15 +250,29 @@ class MineSettings(Settings):
     """Lowest rank a negative may come from."""
     relative_margin: Annotated[float, Field(ge=0, le=1)] = 0.05
     """A negative scores at most (1 - margin) × the positive's score: NV-Retriever's TopK-PercPos at 95 %."""
+    absolute_margin: Annotated[float, Field(ge=0, le=2)] = 0.0
+    """A negative scores at most the positive's score - margin (NV-Retriever's MarginPos, there 0.05)."""
+    max_score: Annotated[float, Field(ge=-1, le=1)] = 1.0
+    """A negative scores at most this. The number belongs to an encoder."""
     max_jaccard: Annotated[float, Field(gt=0, le=1)] = 0.5
     """A passage this close to the positive in character n-grams is the same text in other words, not a negative."""
     max_contained: Annotated[float, Field(gt=0, le=1)] = 0.5
     """A passage is no negative either if this share of its character n-grams, or of the positive's, stands in the
     other: it says a part of the same."""
+    max_query_jaccard: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """A passage that answers another query this close to the query in character n-grams answers both."""
+    cross_encoder: str | None = None
+    """Hub name or folder of a cross-encoder (extra [gpu]) that reads query and passage together. It scores the positive
+    and what the other rules left, and its scores are written instead of cosines."""
+    cross_margin: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """With a cross_encoder: a negative scores at most (1 - margin) × the positive, by its scores."""
+    curated: bool = True
+    """Texts that a labelled source says do not belong to the query become negatives of it, marked curated, before mined
+    ones. The rules do not touch them; filter and decontamination do."""
     fill: Literal["random", "short"] = "random"
     """A shortfall is filled by seeded random passages of the pool, marked random, or left short."""
-    instruction: str = "为这个句子生成表示以用于检索相关文章："
-    """Put before queries of retrieval tasks (C-Pack's own string); symmetric tasks get none."""
+    instruction: Instructions = Instructions()
+    """Put before queries, by task."""
 
     @model_validator(mode="after")
     def _window(self) -> MineSettings:

@@ -1,6 +1,7 @@
 """Mines hard negatives anew for a build that is there, with another encoder or other settings.
 
-Reads the pairs table alone, so it works without the raw files and without the build's stage outputs.
+Reads the published tables alone (pairs, and what rejects say of labelled negatives and of copies), so it works without
+the raw files and without the build's stage outputs.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from cmtp.engine.plan import WORK, run_stage
 from cmtp.engine.progress import BuildProgress
 from cmtp.engine.store import Store
 from cmtp.folders import is_output, lock
+from cmtp.mining.settings import mine_settings
 from cmtp.mining.stage import MineStage
 from cmtp.planning import Options, check_encoders
 from cmtp.recipe import Recipe
@@ -46,12 +48,13 @@ def remine(shards: str, recipe: Recipe, options: Options, progress: BuildProgres
         resume_replacement(store)
         manifest = read_manifest(store)
         parts = [f"pairs/{file['file']}" for file in manifest["tables"]["pairs"]["files"]]
-        reads = manifest["tables"]["pairs"]
+        reads = [manifest["tables"].get(name) for name in ("pairs", "rejects/extract", "rejects/dedup")]
         settings = encode_settings(recipe.mine.encoder or recipe.similarity.first_encoder)
         with gpu_executor(EncodeStage(), settings, executor, options.usable_workers()) as fitting:
             encoded = run_stage(EncodeStage(), store, parts, settings, reads, fitting, progress)
         progress.stage_done("encode", "vectors written")
-        settings = recipe.stage_settings("mine") | {"encoded": encoded.folder}
+        built_with = Recipe.model_validate(manifest["recipe"])
+        settings = mine_settings(recipe, built_with, encoded.folder, "rejects/extract", "rejects/dedup")
         mined = run_stage(MineStage(), store, parts, settings, encoded.fingerprint, executor, progress)
         progress.stage_done("mine", f"{mined.ledger.rows_in:,} pairs searched")
         tables = ShardStage([TableInput("finetune", [*store.list(f"{mined.folder}/finetune")])])

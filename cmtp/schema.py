@@ -85,10 +85,14 @@ FINETUNE: Final = pa.schema(
         _field("query", pa.string(), "as in pairs, without instruction"),
         _field("pos", pa.list_(pa.string()), "positive passages, at least one"),
         _field("neg", pa.list_(pa.string()), "negative passages, hardest first"),
-        _field("pos_scores", pa.list_(pa.float32()), "cosine of the query with each positive"),
-        _field("neg_scores", pa.list_(pa.float32()), "cosine of the query with each negative"),
+        _field(
+            "pos_scores", pa.list_(pa.float32()), "cosine of the query with each positive, or the cross-encoder's score"
+        ),
+        _field(
+            "neg_scores", pa.list_(pa.float32()), "cosine of the query with each negative, or the cross-encoder's score"
+        ),
         _field("neg_ranks", pa.list_(pa.int32()), "rank of each negative in the search, from 1; -1 where not searched"),
-        _field("neg_kinds", pa.list_(pa.string()), "mined, curated or random"),
+        _field("neg_kinds", pa.list_(pa.string()), "mined (by the encoder), bm25, curated or random"),
         _field("instruction", pa.string(), "to be put before the query; empty for symmetric tasks"),
         _field("task", _DICT, "retrieval or symmetric"),
         _field("relation", _DICT, "as in pairs"),

@@ -17,7 +17,20 @@ from cmtp.similarity.calibrate import BIN
 SHOWN_CHARS = 300
 """Characters of a passage shown."""
 
-INTERNAL = frozenset({"encoded", "dear", "known", "references", "model_sha256"})
+INTERNAL = frozenset(
+    {
+        "encoded",
+        "dear",
+        "known",
+        "references",
+        "model_sha256",
+        "extracted",
+        "deduped",
+        "filter",
+        "decontaminate",
+        "cross_encoder_files",
+    }
+)
 """Settings that a build works out for itself; no recipe holds them."""
 
 

@@ -14,7 +14,7 @@ WIDTH = 5
 
 
 def alike(
-    a: pa.Array, left: np.ndarray, b: pa.Array, right: np.ndarray, max_jaccard: float, max_contained: float
+    a: pa.Array, left: np.ndarray, b: pa.Array, right: np.ndarray, max_jaccard: float, max_contained: float = 2.0
 ) -> np.ndarray:
     """Whether a[left[i]] and b[right[i]] say the same, or one says a part of what the other does: [n] bool.
 
@@ -24,8 +24,10 @@ def alike(
         b: texts.
         right: [n] rows of b.
         max_jaccard: Jaccard similarity from which they do; above 0.
-        max_contained: share of the shorter one's n-grams in the other from which they do; above 0.
+        max_contained: share of the shorter one's n-grams in the other from which they do; above 1: never.
     """
+    if not len(left):
+        return np.zeros(0, bool)
     used_a, at_a = np.unique(left, return_inverse=True)
     used_b, at_b = np.unique(right, return_inverse=True)
     texts = pa.concat_arrays([a.take(pa.array(used_a)), b.take(pa.array(used_b))])

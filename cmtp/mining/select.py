@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from cmtp.schema import SYMMETRIC_RELATIONS
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -45,15 +47,24 @@ def pool_cut(keys: np.ndarray, most: int) -> int | None:
     return int(np.partition(keys, most - 1)[most - 1])
 
 
-def plan_to_json(cuts: dict[tuple[str, str], Cut], pools: dict[str, int | None]) -> dict[str, Any]:
-    """JSON form of the plan: ``cuts`` by source and relation, ``pools`` by source, sources in order."""
+def task_of(relation: str) -> str:
+    """``symmetric`` for a relation of two texts of one kind, else ``retrieval``."""
+    return "symmetric" if relation in SYMMETRIC_RELATIONS else "retrieval"
+
+
+Plan = tuple[dict[tuple[str, str], Cut], dict[tuple[str, str], int | None]]
+"""Cuts by source and relation; cuts of pools by source and task."""
+
+
+def plan_to_json(cuts: dict[tuple[str, str], Cut], pools: dict[tuple[str, str], int | None]) -> dict[str, Any]:
+    """JSON form of the plan: ``cuts`` by source and relation, ``pools`` by source and task, in order."""
     return {
         "cuts": [[*group, cut.similarity, cut.key] for group, cut in sorted(cuts.items())],
-        "pools": [[source, pools[source]] for source in sorted(pools)],
+        "pools": [[*name, pools[name]] for name in sorted(pools)],
     }
 
 
-def plan_from_json(plan: dict[str, Any]) -> tuple[dict[tuple[str, str], Cut], dict[str, int | None]]:
+def plan_from_json(plan: dict[str, Any]) -> Plan:
     """The inverse of `plan_to_json`."""
     cuts = {(source, relation): Cut(similarity, key) for source, relation, similarity, key in plan["cuts"]}
-    return cuts, dict(plan["pools"])
+    return cuts, {(source, task): last for source, task, last in plan["pools"]}

@@ -4,7 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cmtp.mining.negatives import Pool, Queries, find_negatives
+from cmtp.mining.exact import Matrix
+from cmtp.mining.negatives import Negative, find_negatives
+from cmtp.mining.pool import Pool, Queries, distinct
+from cmtp.mining.words import WordIndex
 from cmtp.recipe import MineSettings
 
 POSITIVE = "向量检索把文本变成向量，再找离问题最近的几个。"
@@ -29,107 +32,219 @@ def vectors(scores):
     return np.array([[s, np.sqrt(1 - s * s)] for s in scores], np.float32)
 
 
+def large(texts):
+    return pa.array(texts, pa.large_string())
+
+
+def make_pool(texts, scores, documents, questions, said=None):
+    """`questions` are codes; `said`: what the questions are, in words."""
+    passages, row, first = distinct(large(texts))
+    said = said or [f"问题{name}，与别的毫无关系" for name in "甲乙丙丁戊己庚辛壬癸"]
+    return Pool.of(
+        passages,
+        Matrix(vectors(scores)[first]),
+        large(said),
+        [(np.array(documents), row)],
+        [(np.array(questions), row)],
+    )
+
+
+def make_queries(n=1, **changed):
+    given = {
+        "ids": ["a" * 32] * n,
+        "texts": large(["什么是向量检索？"] * n),
+        "vectors": np.repeat(np.array([[1, 0]], np.float32), n, 0),
+        "passages": large([POSITIVE] * n),
+        "scores": np.full(n, 0.90, np.float32),
+        "doc": np.zeros(n, np.int64),
+        "query": np.zeros(n, np.int64),
+        "positive": np.full(n, -1),
+        "row": np.zeros(n, np.int64),
+        "symmetric": np.zeros(n, bool),
+    }
+    return Queries(**given | changed)
+
+
 @pytest.fixture
 def pool():
-    return Pool.of(pa.array(TEXTS), vectors(SCORES), np.array(DOCUMENTS), np.array(QUESTIONS))
+    return make_pool(TEXTS, SCORES, DOCUMENTS, QUESTIONS)
 
 
 @pytest.fixture
 def query():
-    return Queries(
-        ids=["a" * 32],
-        vectors=np.array([[1, 0]], np.float32),
-        passages=pa.array([POSITIVE]),
-        scores=np.array([0.90], np.float32),
-        doc=np.array([0]),
-        query=np.array([0]),
-    )
+    return make_queries()
 
 
 def texts(negatives):
-    return [TEXTS[one.row] for one in negatives]
+    return [one.text for one in negatives]
 
 
 def test_false_negatives_are_removed_one_rule_each(query, pool):
     settings = MineSettings(negatives=3, first_rank=1, last_rank=9, fill="short")
-    (found,), counts = find_negatives(query, pool, settings, seed=42)
+    (found,), _, counts = find_negatives(query, pool, settings, seed=42)
     assert texts(found) == TEXTS[5:8]
     assert [one.rank for one in found] == [6, 7, 8]
     assert [round(one.score, 2) for one in found] == [0.70, 0.60, 0.50]
-    assert counts == {
+    assert {name: n for name, n in counts.items() if n} == {
         "same_document": 2,
         "same_query": 1,
         "margin": 1,
         "near_positive": 1,
         "mined": 3,
-        "random": 0,
-        "short": 0,
     }
 
 
 def test_without_the_margin_the_passage_next_to_the_positive_would_be_taken(query, pool):
     settings = MineSettings(negatives=3, first_rank=1, relative_margin=0, fill="short")
-    (found,), _ = find_negatives(query, pool, settings, seed=42)
+    (found,), _, _ = find_negatives(query, pool, settings, seed=42)
     assert texts(found) == [TEXTS[4], TEXTS[5], TEXTS[6]]
 
 
 def test_the_rank_window_counts_from_the_best_hit(query, pool):
     settings = MineSettings(negatives=8, first_rank=7, last_rank=8, fill="short")
-    (found,), counts = find_negatives(query, pool, settings, seed=42)
+    (found,), _, counts = find_negatives(query, pool, settings, seed=42)
     assert texts(found) == [TEXTS[6], TEXTS[7]]
     assert counts["short"] == 6
 
 
 def test_a_shortfall_is_filled_by_marked_random_rows_of_the_pool(query, pool):
     settings = MineSettings(negatives=3, first_rank=7, last_rank=7)
-    (found,), counts = find_negatives(query, pool, settings, seed=42)
+    (found,), _, counts = find_negatives(query, pool, settings, seed=42)
     assert found[0].rank == 7
     assert counts["random"] == len(found) - 1 > 0
     drawn = [one for one in found if one.rank == -1]
-    assert len({one.row for one in found}) == len(found)
-    assert {one.row for one in drawn} <= {5, 7, 8}  # the others are false negatives by some rule, or taken
-    again, _ = find_negatives(query, pool, settings, seed=42)
+    assert len({one.text for one in found}) == len(found)
+    assert {TEXTS.index(one.text) for one in drawn} <= {
+        5,
+        7,
+        8,
+    }  # the others are false negatives by some rule, or taken
+    again, _, _ = find_negatives(query, pool, settings, seed=42)
     assert again[0] == found
 
 
 def test_random_rows_depend_on_the_id_not_on_the_place(query, pool):
     settings = MineSettings(negatives=3, first_rank=7, last_rank=7)
-    (alone,), _ = find_negatives(query, pool, settings, seed=42)
-    two = Queries(
-        ids=["b" * 32, "a" * 32],
-        vectors=np.repeat(query.vectors, 2, 0),
-        passages=pa.array([POSITIVE] * 2),
-        scores=np.repeat(query.scores, 2),
-        doc=np.repeat(query.doc, 2),
-        query=np.repeat(query.query, 2),
-    )
-    (_, second), _ = find_negatives(two, pool, settings, seed=42)
+    (alone,), _, _ = find_negatives(query, pool, settings, seed=42)
+    two = make_queries(2, ids=["b" * 32, "a" * 32])
+    (_, second), _, _ = find_negatives(two, pool, settings, seed=42)
     assert second == alone
 
 
 def test_a_pool_smaller_than_the_window(query, pool):
-    small = Pool.of(pool.passages.slice(0, 1), pool.vectors[:1], np.array([0]), np.array([0]))
-    (found,), counts = find_negatives(query, small, MineSettings(), seed=42)
+    small = make_pool(TEXTS[:1], SCORES[:1], [0], [0])
+    (found,), _, counts = find_negatives(query, small, MineSettings(), seed=42)
     assert found == []
     assert counts["short"] == 8
 
 
 def test_a_passage_of_several_questions_is_one_negative_and_never_one_of_its_own_questions(query):
     """Questions 0 and 5 share a passage: no negative of question 0, though question 5's row is found first."""
-    passages = pa.array([TEXTS[5], TEXTS[5], TEXTS[6], TEXTS[6], TEXTS[7]])
-    scores = vectors([0.7, 0.7, 0.6, 0.6, 0.5])
-    shared = Pool.of(passages, scores, np.array([5, 6, 7, 7, 8]), np.array([5, 0, 7, 8, 9]))
+    passages = [TEXTS[5], TEXTS[5], TEXTS[6], TEXTS[6], TEXTS[7]]
+    shared = make_pool(passages, [0.7, 0.7, 0.6, 0.6, 0.5], [5, 6, 7, 7, 8], [5, 0, 7, 8, 9])
     settings = MineSettings(negatives=3, first_rank=1, fill="short")
-    (found,), counts = find_negatives(query, shared, settings, seed=42)
-    assert [shared.passages[one.row].as_py() for one in found] == [TEXTS[6], TEXTS[7]]
+    (found,), _, counts = find_negatives(query, shared, settings, seed=42)
+    assert texts(found) == [TEXTS[6], TEXTS[7]]
     assert counts["same_query"] == 1
 
 
 def test_a_passage_that_says_a_part_of_the_positive_is_no_negative(query):
     """Of its ten 5-grams six are the positive's, which has 17: Jaccard 6/21, contained 6/10."""
-    texts = pa.array([*TEXTS[:5], "把文本变成向量，再找离很远的城", *TEXTS[6:]])
-    held = Pool.of(texts, vectors(SCORES), np.array(DOCUMENTS), np.array(QUESTIONS))
+    said = [*TEXTS[:5], "把文本变成向量，再找离很远的城", *TEXTS[6:]]
+    held = make_pool(said, SCORES, DOCUMENTS, QUESTIONS)
     for limit, rows in ((0.6, [6, 7, 8]), (0.61, [5, 6, 7])):
         settings = MineSettings(negatives=3, first_rank=1, fill="short", max_contained=limit)
-        (found,), _ = find_negatives(query, held, settings, seed=42)
-        assert [one.row for one in found] == rows
+        (found,), _, _ = find_negatives(query, held, settings, seed=42)
+        assert [said.index(one.text) for one in found] == rows
+
+
+@pytest.mark.parametrize(
+    ("changed", "taken", "name"),
+    [
+        ({"absolute_margin": 0.25}, TEXTS[6:8], "absolute_margin"),
+        ({"max_score": 0.65}, TEXTS[6:8], "max_score"),
+        ({"relative_margin": 0.3}, TEXTS[6:8], "margin"),
+    ],
+)
+def test_each_limit_of_scores_counts_what_it_takes(query, pool, changed, taken, name):
+    settings = MineSettings(negatives=2, first_rank=1, fill="short", **changed)
+    (found,), _, counts = find_negatives(query, pool, settings, seed=42)
+    assert texts(found) == taken
+    assert counts[name] >= 1
+
+
+def test_the_answer_to_nearly_the_same_question_is_no_negative(query):
+    said = ["什么是向量检索？", "-", "-", "-", "-", "请问什么是向量检索？", "怎样备份数据库？", "-", "-"]
+    held = make_pool(TEXTS, SCORES, DOCUMENTS, [0, 1, 2, 0, 4, 5, 6, 7, 8], said)
+    settings = MineSettings(negatives=1, first_rank=1, fill="short")
+    (found,), _, counts = find_negatives(query, held, settings, seed=42)
+    assert texts(found) == [TEXTS[6]]
+    assert counts["near_query"] == 1
+    (found,), _, _ = find_negatives(query, held, settings.model_copy(update={"max_query_jaccard": 1.0}), seed=42)
+    assert texts(found) == [TEXTS[5]]
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_texts_of_one_kind_stand_for_each_other(symmetric):
+    """0 has the passage 5, whose own passage is 6: all three ask the same. Passage 7 is the query in other letters."""
+    sentences = ["花呗怎么还款", *"一二三四", "如何还花呗的钱", "花呗的钱怎么还", "花呗，怎么还款？", "余额宝转入限额"]
+    held = make_pool(sentences, SCORES, range(9), [0, 1, 2, 3, 4, 0, 5, 7, 8], sentences)
+    one = make_queries(
+        texts=large(["花呗怎么还款"]),
+        passages=large([sentences[5]]),
+        positive=np.array([5]),
+        row=np.array([5]),
+        symmetric=np.array([symmetric]),
+    )
+    settings = MineSettings(negatives=8, first_rank=1, relative_margin=0, fill="short", max_query_jaccard=0.8)
+    (found,), _, _ = find_negatives(one, held, settings, seed=42)
+    assert (sentences[6] in texts(found)) is not symmetric
+    assert (sentences[8] in texts(found)) is True
+    if symmetric:
+        assert sentences[7] not in texts(found)
+
+
+def test_curated_negatives_come_first_whatever_the_rules_say(query, pool):
+    given = [[Negative(TEXTS[4], 0.88, -1, "curated")]]
+    settings = MineSettings(negatives=3, first_rank=1, fill="short")
+    (found,), _, counts = find_negatives(query, pool, settings, seed=42, given=given)
+    assert texts(found) == [TEXTS[4], TEXTS[5], TEXTS[6]]
+    assert [one.kind for one in found] == ["curated", "mined", "mined"]
+    assert (counts["curated"], counts["mined"]) == (1, 2)
+
+
+def test_bm25_finds_by_words_and_a_mix_takes_turns(pool):
+    one = make_queries(texts=large(["晚饭炒鸡蛋的检索效果"]))
+    words = WordIndex(pool.passages)
+    settings = MineSettings(negatives=3, first_rank=1, fill="short", miner="bm25")
+    (found,), _, _ = find_negatives(one, pool, settings, 42, words)
+    assert texts(found)[0] == TEXTS[8]
+    assert {found[0].kind, found[0].rank} == {"bm25", 1}
+    assert found[0].score == pytest.approx(0.1)
+    settings = MineSettings(negatives=3, first_rank=1, fill="short", miner="mix")
+    (found,), _, counts = find_negatives(one, pool, settings, 42, words)
+    assert texts(found) == [TEXTS[5], TEXTS[8], TEXTS[6]]
+    assert (counts["mined"], counts["bm25"]) == (2, 1)
+
+
+def test_a_cross_encoder_judges_and_its_scores_are_written(query, pool):
+    said = {POSITIVE: 0.8, TEXTS[5]: 0.79, TEXTS[6]: 0.3, TEXTS[7]: 0.5}
+
+    def rescore(queries, passages):
+        return np.array([said[text] for text in passages], np.float32)
+
+    settings = MineSettings(negatives=2, first_rank=1, fill="short")
+    (found,), positive, counts = find_negatives(query, pool, settings, 42, rescore=rescore)
+    assert texts(found) == [TEXTS[6], TEXTS[7]]
+    assert [round(one.score, 2) for one in found] == [0.3, 0.5]
+    assert positive.tolist() == pytest.approx([0.8])
+    assert counts["cross_encoder"] == 1
+
+
+def test_a_passage_of_punctuation_is_not_its_own_negative():
+    held = make_pool(["？！", TEXTS[5]], [0.9, 0.8], [0, 1], [3, 1])  # the sample holds the passage by another pair
+    one = make_queries(passages=large(["？！"]), doc=np.array([9]), query=np.array([9]), row=np.array([0]))
+    settings = MineSettings(negatives=2, first_rank=1, relative_margin=0)
+    (found,), _, counts = find_negatives(one, held, settings, 42)
+    assert texts(found) == [TEXTS[5]]
+    assert counts["near_positive"] == 1

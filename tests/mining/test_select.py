@@ -26,5 +26,5 @@ def test_a_pool_is_a_sample_of_the_size_asked(keys, most):
 
 def test_the_plan_survives_json():
     cuts = {("法律", "title_body"): Cut(0.25, 2**64 - 1), ("百科", "title_body"): Cut(0.5, 3)}
-    pools = {"百科": None, "法律": 2**63 + 1}
+    pools = {("百科", "retrieval"): None, ("法律", "retrieval"): 2**63 + 1}
     assert plan_from_json(plan_to_json(cuts, pools)) == (cuts, pools)

@@ -1,0 +1,59 @@
+"""What the mine stage is given beyond the recipe's own mine settings, and what is refused before any work."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+from cmtp.dedup.references import resolve
+from cmtp.embed.base import ENCODER_NAMES, is_encoder_name
+from cmtp.errors import UsageError
+from cmtp.recipe import Recipe
+from cmtp.similarity.encode import encode_settings
+
+
+def check(recipe: Recipe) -> None:
+    """Refuse a miner that cannot work.
+
+    Raises:
+        UsageError: naming the setting and the remedy.
+    """
+    mine = recipe.mine
+    if mine.miner != "dense" and not (find_spec("bm25s") and find_spec("rjieba")):
+        raise UsageError(f"mine.miner = {mine.miner!r} needs bm25s and rjieba: pip install 'cmtp[bm25]'")
+    name = mine.cross_encoder
+    if name is None:
+        return
+    if name in ENCODER_NAMES or not is_encoder_name(name):
+        raise UsageError(f"mine.cross_encoder = {name!r}: give a model's hub name, owner/model, or its folder")
+    if not find_spec("sentence_transformers"):
+        raise UsageError(f"mine.cross_encoder = {name!r} needs sentence-transformers: pip install 'cmtp[gpu]'")
+
+
+def mine_settings(recipe: Recipe, built_with: Recipe, encoded: str, extracted: str, deduped: str) -> dict[str, Any]:
+    """The settings of the mine stage's tasks.
+
+    Args:
+        recipe: what to mine with.
+        built_with: the recipe of the pairs; its filter and decontamination are applied to labelled negatives.
+        encoded: folder of the encode stage.
+        extracted: folder of the extract stage's rejects, where labelled negatives are.
+        deduped: folder of the dedup stage's rejects, which say which passages live on in which.
+    """
+    settings = recipe.stage_settings("mine")
+    settings["encoder"] = recipe.mine.encoder or recipe.similarity.first_encoder
+    dedup = built_with.stage_settings("dedup")
+    settings |= {
+        "encoded": encoded,
+        "extracted": extracted,
+        "deduped": deduped,
+        "filter": built_with.stage_settings("filter"),
+        "decontaminate": {
+            "evaluation": resolve(dedup | {"against": []})["evaluation"],
+            "ngram": dedup["decontaminate_ngram"],
+            "share": dedup["decontaminate_share"],
+        },
+    }
+    if recipe.mine.cross_encoder is not None:
+        settings["cross_encoder_files"] = encode_settings(recipe.mine.cross_encoder).get("files", "")
+    return settings

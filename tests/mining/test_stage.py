@@ -1,0 +1,210 @@
+"""The stage on partitions written by hand: what dedup and the labels know, large pools, other miners, same bytes."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from cmtp.engine.executor import SerialExecutor
+from cmtp.engine.plan import run_stage
+from cmtp.engine.store import Store
+from cmtp.errors import UsageError
+from cmtp.mining import search as search_module
+from cmtp.mining.settings import check, mine_settings
+from cmtp.mining.stage import MineStage
+from cmtp.recipe import Recipe, load_recipe
+from cmtp.schema import PAIR, REJECTS
+from cmtp.shards.manifest import merge_facts
+from cmtp.similarity.encode import EncodeStage, encode_settings
+
+QUESTIONS = [
+    ("怎样清洗油烟机的滤网？", "把滤网拆下来，在放了碱面的热水里泡半小时，再用刷子刷干净。"),
+    ("油烟机滤网多久清洗一次？", "家里天天做饭的话，滤网两三个星期就要清洗一次，不然风力会变小。"),
+    ("油烟机的油杯怎么取下？", "双手托住油杯，向左转一点就能取下来，里面的油不要倒进下水道。"),
+    ("油烟机声音很大是什么原因？", "多半是风轮上积了油，转起来不平衡，也可能是螺丝松了。"),
+    ("燃气灶打不着火怎么办？", "先看电池有没有电，再看火盖有没有放正，最后清理点火针。"),
+    ("洗碗机要放多少盐？", "第一次使用要把盐盒装满，以后看指示灯，亮了再加软水盐。"),
+    ("冰箱里的冰怎么除？", "断电以后放一碗热水进去，关上门等冰化开，再用软布擦干。"),
+    ("热水器的水不热怎么办？", "检查进水压力和温度的设置，还不行就要清理换热器。"),
+]
+
+
+class Silent:
+    def step(self, *_):
+        pass
+
+    def task(self, *_):
+        pass
+
+
+def pairs(rows):
+    columns = {name: [] for name in PAIR.names}
+    for i, (query, passage, relation, source) in enumerate(rows):
+        values = (f"{i:032x}", query, passage, relation, source, f"d{i:031x}", f"x.json#{i}", 0, 0.5)
+        for name, value in zip(PAIR.names, values, strict=True):
+            columns[name].append(value)
+    return pa.table([pa.array(columns[f.name]).cast(f.type) for f in PAIR], schema=PAIR)
+
+
+def rejects(rows):
+    """Rows (query, passage, relation, reason, kept_id)."""
+    columns = {name: [] for name in REJECTS.names}
+    for i, (query, passage, relation, reason, kept) in enumerate(rows):
+        values = (
+            f"e{i:031x}",
+            query,
+            passage,
+            relation,
+            "家电",
+            f"f{i:031x}",
+            f"y.json#{i}",
+            "x",
+            reason,
+            "{}",
+            None,
+            kept,
+        )
+        for name, value in zip(REJECTS.names, values, strict=True):
+            columns[name].append(value)
+    return pa.table([pa.array(columns[f.name]).cast(f.type) for f in REJECTS], schema=REJECTS)
+
+
+def mined(folder, overrides=(), rows=None, extracted=(), deduped=()):
+    """Encode and mine; rows of finetune by query, and the facts."""
+    store = Store(str(folder))
+    rows = rows or [(*one, "question_answer", "家电") for one in QUESTIONS]
+    half = len(rows) // 2
+    parts = []
+    table = pairs(rows)
+    for i, some in enumerate((table.slice(0, half), table.slice(half))):
+        parts.append(f"parts/part-{i:05d}.parquet")
+        store.write_table(parts[-1], some)
+    for name, given in (("extracted", extracted), ("deduped", deduped)):
+        if given:
+            store.write_table(f"{name}/part-00000.parquet", rejects(given))
+    recipe = load_recipe(
+        None, ["mine.share=1.0", "mine.first_rank=1", "mine.negatives=3", "mine.fill=short", *overrides]
+    )
+    encoded = run_stage(EncodeStage(), store, parts, encode_settings("static-zh"), 0, SerialExecutor(), Silent())
+    settings = mine_settings(recipe, recipe, encoded.folder, "extracted", "deduped")
+    done = run_stage(MineStage(), store, parts, settings, 0, SerialExecutor(), Silent())
+    found = pa.concat_tables([store.read_table(path) for path in store.list(f"{done.folder}/finetune")])
+    return {row["query"]: row for row in found.to_pylist()}, merge_facts(done.receipts)
+
+
+def test_a_passage_that_dedup_found_again_belongs_to_the_lost_pair_too(tmp_path):
+    query, near = QUESTIONS[0][0], QUESTIONS[3][1]
+    before, _ = mined(tmp_path / "before")
+    assert near in before[query]["neg"]
+    lost = [(query, near + "。", "question_answer", "near_duplicate", f"{3:032x}")]
+    lost += [(QUESTIONS[1][0], "别的", "question_answer", "duplicate_query", f"{3:032x}")]
+    after, facts = mined(tmp_path / "after", deduped=lost)
+    assert near not in after[query]["neg"]
+    assert facts["known_again"] == 1
+    assert after[QUESTIONS[1][0]] == before[QUESTIONS[1][0]]
+
+
+def test_labelled_negatives_come_back_as_curated_ones(tmp_path):
+    query, spam = QUESTIONS[0][0], "加微信 abc12345 办证刻章，代开发票，包过包真，各类证件一条龙服务"
+    given = [
+        (query, "油烟机的滤网在电器商店里买得到，价格从二十元到一百元。", "question_answer", "labelled_negative", None),
+        (query, QUESTIONS[0][1], "question_answer", "labelled_negative", None),  # another row says it is one
+        (
+            query,
+            spam,
+            "question_answer",
+            "labelled_negative",
+            None,
+        ),
+        (query, "滤网的颜色和型号。", "question_answer", "labelled_uncertain", None),
+        ("没有这个问题", "没有这个回答，真的没有。", "question_answer", "labelled_negative", None),
+    ]
+    rows, facts = mined(tmp_path / "a", extracted=given)
+    kinds = dict(zip(rows[query]["neg"], rows[query]["neg_kinds"], strict=True))
+    assert [text for text, kind in kinds.items() if kind == "curated"] == [given[0][1]]
+    assert rows[query]["neg"][0] == given[0][1]
+    assert rows[query]["neg_ranks"][0] == -1
+    assert len(rows[query]["neg"]) == 3
+    assert facts["curated"] == {"labelled": 4, "filtered": 1, "contaminated": 0, "disputed": 1}
+    rows, _ = mined(tmp_path / "b", ["mine.curated=false"], extracted=given)
+    assert "curated" not in rows[query]["neg_kinds"]
+
+
+def test_a_curated_negative_of_an_evaluation_file_is_left_out(tmp_path):
+    text = "油烟机的滤网在电器商店里买得到，价格从二十元到一百元。"
+    (tmp_path / "eval.jsonl").write_text(json.dumps({"text": text}, ensure_ascii=False) + "\n", encoding="utf-8")
+    given = [(QUESTIONS[0][0], text, "question_answer", "labelled_negative", None)]
+    rows, facts = mined(tmp_path / "a", [f"dedup.decontaminate=[{tmp_path / 'eval.jsonl'}]"], extracted=given)
+    assert "curated" not in rows[QUESTIONS[0][0]]["neg_kinds"]
+    assert facts["curated"]["contaminated"] == 1
+
+
+def test_two_texts_of_one_kind_are_each_others_curated_negatives(tmp_path):
+    rows = [
+        ("花呗怎么还款", "如何归还花呗的欠款", "similar_question", "家电"),
+        ("借呗的利息是多少", "借呗一天收多少利息", "similar_question", "家电"),
+        *[(*one, "question_answer", "家电") for one in QUESTIONS],
+    ]
+    given = [("花呗怎么还款", "借呗的利息是多少", "similar_question", "labelled_negative", None)]
+    found, facts = mined(tmp_path, rows=rows, extracted=given)
+    assert found["花呗怎么还款"]["neg"][0] == "借呗的利息是多少"
+    assert found["借呗的利息是多少"]["neg"][0] == "花呗怎么还款"
+    assert facts["pools"] == {"家电/retrieval": 8, "家电/symmetric": 2}
+    assert {one["instruction"] for one in found.values() if one["task"] == "symmetric"} == {""}
+    answers = {answer for _, answer in QUESTIONS}
+    assert not answers & set(found["花呗怎么还款"]["neg"])  # a pool of its own
+
+
+def test_instructions_are_settable_by_task(tmp_path):
+    overrides = ["mine.instruction.retrieval=检索：", "mine.instruction.symmetric=相似："]
+    rows = [
+        ("花呗怎么还款", "如何归还花呗的欠款", "similar_question", "家电"),
+        (*QUESTIONS[0], "question_answer", "家电"),
+    ]
+    found, _ = mined(tmp_path, overrides, rows=rows)
+    assert [found[query]["instruction"] for query in ("花呗怎么还款", QUESTIONS[0][0])] == ["相似：", "检索："]
+
+
+def test_a_pool_beyond_exact_rows_goes_through_lists_with_a_measured_recall(tmp_path):
+    exact, _ = mined(tmp_path / "exact")
+    lists, facts = mined(tmp_path / "lists", ["mine.exact_rows=4", "mine.recall=1.0"])
+    assert lists == exact
+    assert facts["approximate"] == {"家电/retrieval": {"rows": 8, "lists": 1, "read": 1, "measured": 8, "recall": 1.0}}
+
+
+@pytest.mark.parametrize("miner", ["bm25", "mix"])
+def test_other_miners_are_marked_and_give_the_same_again(tmp_path, miner):
+    found, facts = mined(tmp_path / "a", [f"mine.miner={miner}"])
+    again, _ = mined(tmp_path / "b", [f"mine.miner={miner}"])
+    assert found == again
+    assert facts["candidates"]["bm25"] > 0
+    assert (facts["candidates"]["mined"] > 0) == (miner == "mix")
+    for query, answer in QUESTIONS:
+        row = found[query]
+        assert answer not in row["neg"]
+        assert all(score <= 0.95 * row["pos_scores"][0] + 1e-4 for score in row["neg_scores"])
+
+
+def test_a_cross_encoder_rescores(tmp_path, monkeypatch):
+    class Lengths:
+        weights_hash = "abc"
+
+        def __call__(self, queries, passages):
+            return np.array([len(text) / 100 for text in passages], np.float32)
+
+    monkeypatch.setattr(search_module, "load_cross_encoder", lambda name: Lengths())
+    found, facts = mined(tmp_path, ["mine.cross_encoder=someone/model"])
+    assert facts["cross_encoder"] == {"name": "someone/model", "weights": "abc"}
+    for query, answer in QUESTIONS:
+        assert found[query]["pos_scores"] == pytest.approx([len(answer) / 100])
+        assert found[query]["neg_scores"] == pytest.approx([len(text) / 100 for text in found[query]["neg"]])
+        assert all(len(text) <= 0.95 * len(answer) + 1e-4 for text in found[query]["neg"])
+    assert facts["candidates"]["cross_encoder"] > 0
+
+
+@pytest.mark.parametrize("name", ["static-zh", "nowhere"])
+def test_what_is_no_cross_encoder_is_refused_before_any_work(name):
+    with pytest.raises(UsageError, match=r"mine\.cross_encoder"):
+        check(load_recipe(None, [f"mine.cross_encoder={name}"]))
+    check(Recipe())
