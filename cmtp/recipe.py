@@ -235,7 +235,7 @@ class MineSettings(Settings):
     max_queries: Annotated[int, Field(ge=1)] = 20_000
     """Most finetune rows per source and relation."""
     max_pool: Annotated[int, Field(ge=1)] = 200_000
-    """Most passages per source and task that negatives are searched in: a seeded sample of the source beyond that. A
+    """Most passages of a pool, which is a source's for one task: a seeded sample of them beyond that. A
     worker holds its pool: 2.5 kB of vectors per passage at 512 dimensions, and the text."""
     exact_rows: Annotated[int, Field(ge=1)] = 1_000_000
     """Largest pool that is searched exactly; a larger one goes through faiss' inverted lists."""

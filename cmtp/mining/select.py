@@ -52,12 +52,17 @@ def task_of(relation: str) -> str:
     return "symmetric" if relation in SYMMETRIC_RELATIONS else "retrieval"
 
 
+def pool_of(relation: str) -> str:
+    """Which of a source's pools a relation has: retrieval tasks share one; questions and sentences do not mix."""
+    return relation if relation in SYMMETRIC_RELATIONS else "retrieval"
+
+
 Plan = tuple[dict[tuple[str, str], Cut], dict[tuple[str, str], int | None]]
-"""Cuts by source and relation; cuts of pools by source and task."""
+"""Cuts by source and relation; cuts of pools by source and pool."""
 
 
 def plan_to_json(cuts: dict[tuple[str, str], Cut], pools: dict[tuple[str, str], int | None]) -> dict[str, Any]:
-    """JSON form of the plan: ``cuts`` by source and relation, ``pools`` by source and task, in order."""
+    """JSON form of the plan: ``cuts`` by source and relation, ``pools`` by source and pool, in order."""
     return {
         "cuts": [[*group, cut.similarity, cut.key] for group, cut in sorted(cuts.items())],
         "pools": [[*name, pools[name]] for name in sorted(pools)],
@@ -67,4 +72,4 @@ def plan_to_json(cuts: dict[tuple[str, str], Cut], pools: dict[tuple[str, str], 
 def plan_from_json(plan: dict[str, Any]) -> Plan:
     """The inverse of `plan_to_json`."""
     cuts = {(source, relation): Cut(similarity, key) for source, relation, similarity, key in plan["cuts"]}
-    return cuts, {(source, task): last for source, task, last in plan["pools"]}
+    return cuts, {(source, pool): last for source, pool, last in plan["pools"]}

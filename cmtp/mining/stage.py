@@ -1,4 +1,4 @@
-"""The mine stage, an exchange: rank → plan → collect by source and task → search by pool and block of queries."""
+"""The mine stage, an exchange: rank → plan → collect by pool → search by pool and block of queries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cmtp.mining import files
 from cmtp.mining.curated import labelled_negatives
 from cmtp.mining.lists import build, save
 from cmtp.mining.search import search_block
-from cmtp.mining.select import Cut, best_cut, plan_from_json, plan_to_json, pool_cut, task_of
+from cmtp.mining.select import Cut, best_cut, plan_from_json, plan_to_json, pool_cut, pool_of
 from cmtp.shards.order import order_keys
 from cmtp.similarity.encode import Encoded
 
@@ -93,7 +93,7 @@ def rank(task: Task, store: Store) -> Result:
 
 
 def plan(task: Task, store: Store) -> Result:
-    """Find the cuts: which rows are queries, which passages are in the pools. Facts: rows of each source and task."""
+    """Find the cuts: which rows are queries, which passages are in the pools. Facts: rows of each pool."""
     ranks, out = task.inputs
     settings = files.settings(task)
     rows = pa.concat_tables([store.read_table(path) for path in ranks]).unify_dictionaries().combine_chunks()
@@ -203,12 +203,12 @@ def search(task: Task, store: Store) -> Result:
 
 
 def _groups(rows: pa.Table) -> dict[tuple[str, str], dict[str, np.ndarray]]:
-    """The rows of each source and task, by relation: bool [n] each, in order of their names."""
+    """The rows of each source and pool, by relation: bool [n] each, in order of their names."""
     source, relation = rows["source"].cast(pa.string()), rows["relation"].cast(pa.string())
     groups: dict[tuple[str, str], dict[str, np.ndarray]] = {}
     for name in sorted(pc.unique(source).to_pylist()):
         of_source = pc.equal(source, name).to_numpy()
         for kind in sorted(pc.unique(relation.filter(pa.array(of_source))).to_pylist()):
             group = of_source & pc.equal(relation, kind).to_numpy()
-            groups.setdefault((name, task_of(kind)), {})[kind] = group
+            groups.setdefault((name, pool_of(kind)), {})[kind] = group
     return groups

@@ -150,7 +150,7 @@ def test_two_texts_of_one_kind_are_each_others_curated_negatives(tmp_path):
     found, facts = mined(tmp_path, rows=rows, extracted=given)
     assert found["花呗怎么还款"]["neg"][0] == "借呗的利息是多少"
     assert found["借呗的利息是多少"]["neg"][0] == "花呗怎么还款"
-    assert facts["pools"] == {"家电/retrieval": 8, "家电/symmetric": 2}
+    assert facts["pools"] == {"家电/retrieval": 8, "家电/similar_question": 2}
     assert {one["instruction"] for one in found.values() if one["task"] == "symmetric"} == {""}
     answers = {answer for _, answer in QUESTIONS}
     assert not answers & set(found["花呗怎么还款"]["neg"])  # a pool of its own
