@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from cmtp.sources.document import Abstract, Article, Broken, Context, Document, QueryDocuments, QuestionAnswers, Reading
-from cmtp.sources.wiki.markup import without_variants
+from cmtp.sources.wiki.markup import without_remains
 from cmtp.text.clean import clean, one_line, paragraphs
 
 Values = dict[str, Any]
@@ -138,7 +138,7 @@ def query_documents(values: Values, origin: str, source: str) -> Document | Brok
 
 def context(values: Values, origin: str, source: str) -> Document | Broken:
     """A question with the passage it was asked about."""
-    question, context = text_of(values["question"]), without_variants(text_of(values["context"]))
+    question, context = text_of(values["question"]), without_remains(text_of(values["context"]))
     if not question or not context:
         missing = "context" if question else "question"
         return empty(origin, source, "question_passage", missing, question, context)
@@ -152,7 +152,7 @@ def squad(values: Values, origin: str, source: str) -> Document | Broken:
     """An article of SQuAD-style data: passages, each with its questions."""
     contexts = []
     for paragraph in values["paragraphs"]:
-        text = without_variants(text_of(paragraph.get("context")))
+        text = without_remains(text_of(paragraph.get("context")))
         questions = [
             (question, "".join(texts_of(one.get("answers"))[:1]))
             for one in _list(paragraph.get("qas"))
@@ -167,7 +167,7 @@ def squad(values: Values, origin: str, source: str) -> Document | Broken:
 
 def reading_2018(values: Values, origin: str, source: str) -> Document | Broken:
     """A passage of CMRC 2018 in its own form: context_text, and questions as query_text."""
-    text = without_variants(text_of(values["context"]))
+    text = without_remains(text_of(values["context"]))
     asked = [one for one in values["questions"] if isinstance(one, dict)]
     questions = [(text_of(one.get("query_text")), "".join(texts_of(one.get("answers"))[:1])) for one in asked]
     questions = [question for question in questions if question[0]]

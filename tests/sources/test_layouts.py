@@ -72,7 +72,7 @@ def test_known_layouts(record, document):
 def test_of_script_conversions_in_a_passage_one_form_stays():
     record = {
         "question": "是什么？",
-        "context": "又称作-{zh-cn:宽叶毛毡苔;zh-hk:锦地罗}-，是草本。",
+        "context": "<br>又称作-{zh-cn:宽叶毛毡苔;zh-hk:锦地罗}-，是草本。",
         "answers": ["草本"],
     }
     assert read_record(record, "o", "s", None).contexts[0].text == "又称作宽叶毛毡苔，是草本。"

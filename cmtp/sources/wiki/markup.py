@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 _VARIANT: Final = re.compile(r"-\{([^{}]*)\}-")
+_LINE_BREAK: Final = re.compile(r"\s*<br\s*/?>\s*")
 _BRACES: Final = re.compile(r"\{\{+|\}\}+")
 
 _KEEP: Final = {
@@ -81,8 +82,14 @@ def without_nested(text: str, opening: str, closing: str) -> str:
 
 
 def without_variants(text: str) -> str:
-    """Of a conversion between scripts the simplified form stays; passages taken from Wikipedia hold them, too."""
+    """Of a conversion between scripts the simplified form stays."""
     return _VARIANT.sub(_variant, text) if "-{" in text else text
+
+
+def without_remains(text: str) -> str:
+    """Without what passages that others took from Wikipedia still hold of it: script conversions and line breaks."""
+    text = without_variants(text)
+    return _LINE_BREAK.sub("\n", text).strip() if "<br" in text else text
 
 
 def _variant(match: re.Match[str]) -> str:
