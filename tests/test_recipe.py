@@ -1,4 +1,7 @@
+from pathlib import Path
+
 import pytest
+import yaml
 
 from cmtp.errors import UsageError
 from cmtp.recipe import Recipe, load_recipe
@@ -69,3 +72,8 @@ def test_a_file_that_is_no_recipe(tmp_path, text, said):
         load_recipe(path)
     with pytest.raises(UsageError, match="cannot read"):
         load_recipe(tmp_path / "missing.yaml")
+
+
+def test_the_sample_recipe_spells_out_every_setting_at_its_default():
+    path = Path(__file__).parent.parent / "pipelines" / "sample.yaml"
+    assert yaml.safe_load(path.read_text(encoding="utf-8")) == Recipe().model_dump(mode="json")
