@@ -55,6 +55,7 @@ UNCUT ?= $(wildcard shards/.work/filter-*/kept)
 bench-embed: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.embed_static $(UNCUT)
 	$(BIN)/python -m benchmarks.similarity $(UNCUT)
+	$(BIN)/python -m benchmarks.similarity $(UNCUT) --encoder e5-small --cascade static-zh --per-group 300
 
 bench-mine: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.mining speed

@@ -126,7 +126,7 @@ def score(
 def combined(dear: np.ndarray, cheap: np.ndarray, weight: float) -> np.ndarray:
     """The expensive encoder's scores with the cheap ones put to use beside them: [n] float32.
 
-    Two encoders err on different pairs; in thirteen of fourteen groups of real pairs the sum tells true from shuffled
+    Two encoders err on different pairs; in eleven of fourteen groups of real pairs the sum tells true from shuffled
     ones better than the better one alone (benchmarks/similarity.md).
     """
     return np.round(dear + np.float32(weight) * cheap, 5).astype(np.float32) if weight else dear
