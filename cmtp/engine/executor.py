@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -133,6 +134,7 @@ class ProcessExecutor:
         if self._pool is None:
             before = {name: os.environ.get(name) for name in VARIABLES}
             limit_threads()
+            resource_tracker.ensure_running()  # before: Python 3.11 lets SIGINT through again when it starts this one
             # Ctrl-C goes to all processes; held back until a worker can end in silence (the signal mask is inherited)
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             try:

@@ -20,8 +20,6 @@ from cmtp.sources.document import Broken
 
 BUFFER_CHARS: Final = 16 << 20
 """Characters of text held before they are written as a row group, where ROW_GROUP_ROWS does not come first."""
-LEVEL: Final = 1
-"""zstd's level: a quarter more room than at 3, a sixth less time; these files are read once or twice."""
 
 
 class _Buffer:
@@ -29,7 +27,7 @@ class _Buffer:
 
     def __init__(self, schema: pa.Schema, stack: ExitStack, store: Store, path: str) -> None:
         self._schema = schema
-        self._writer = stack.enter_context(parquet_writer(stack.enter_context(store.write(path)), schema, LEVEL))
+        self._writer = stack.enter_context(parquet_writer(stack.enter_context(store.write(path)), schema))
         self._rows: list[tuple[Any, ...]] = []
         self._chars = 0
 
