@@ -154,6 +154,20 @@ def test_a_proverb_ends_and_a_heading_does_not():
     assert fired("第三章", "一般规定") == ["too_short.passage"]
 
 
+def test_listings_of_a_database_and_of_events_are_text():
+    listing = "mysql> describe users;\n" + "+--------+-------+------+\n| uid | char | NO |\n" * 2 + "+--------+-------+"
+    assert fired("如何获取表内所有字段？", "答案：运行命令 describe users;\n" + listing, "subtitle_passage") == []
+    events = "事件 A、事件 B、事件 C、事件 D\n\n时间顺序：事件 A、事件 B、事件 C、事件 D"
+    assert fired("按时间顺序重新排序。", events, "question_answer") == []
+    assert fired("按时间顺序重新排序。", events, "title_body") == ["repetition.pair"]
+
+
+def test_advice_is_asked_for_in_both_scripts():
+    assert fired("領導讓我背鍋怎麼辦？", "認了吧", "question_answer") == ["too_short.advice"]
+    assert fired("牙齦出血如何治療？", "去掛號", "question_answer") == ["too_short.advice"]
+    assert fired("牙齦出血如何治療？", "先到牙科洗牙。", "question_answer") == []
+
+
 def test_evidence_names_value_limit_and_strings():
     verdicts = judged(("杭州", "首页 上一篇 下一篇 版权所有 谢谢"), ("首页", "谢谢"))
     first, second = (json.loads(verdicts.evidence[row])["rules"] for row in (0, 1))
