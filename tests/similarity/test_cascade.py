@@ -37,9 +37,9 @@ def recipe_of(*settings):
 def run(store, parts, recipe, executor=None):
     """The encode and similarity stages, as a build runs them."""
     executor = executor or SerialExecutor()
-    settings = stage_settings(recipe, "encode", False, "", VECTORS)
+    settings = stage_settings(recipe, "encode", False, "", VECTORS, {})
     encoded = run_stage(EncodeStage(), store, parts, settings, "x", executor, Silent())
-    settings = stage_settings(recipe, "similarity", False, encoded.folder, VECTORS)
+    settings = stage_settings(recipe, "similarity", False, encoded.folder, VECTORS, {})
     return run_stage(SimilarityStage(), store, parts, settings, encoded.fingerprint, executor, Silent())
 
 
@@ -185,7 +185,7 @@ def test_mining_with_the_expensive_encoder_takes_what_is_there(tmp_path, encoder
     store, table = Store(str(tmp_path)), fake_pairs(2000)
     done = run(store, write(store, table, [2000]), recipe_of())
     recipe = load_recipe(None, [*(f"similarity.{one}" for one in BASE), f"mine.encoder={DEAR}"])
-    settings = stage_settings(recipe, "encode", False, "encoded before", VECTORS)
+    settings = stage_settings(recipe, "encode", False, "encoded before", VECTORS, {})
     run_stage(EncodeStage(), store, done.kept, settings, done.fingerprint, SerialExecutor(), Silent())
     seen = Counter(encoders[DEAR].seen)
     assert max(seen.values()) == 1
