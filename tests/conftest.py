@@ -1,5 +1,16 @@
-"""Fixtures that several rooms use."""
+"""What all tests share."""
+
+import os
+
+from hypothesis import HealthCheck, settings
 
 from cmtp.threads import limit_threads
 
 limit_threads()  # as in every process of a build, before a library reads it
+
+# Tests hold behaviour, never times: no deadline on a busy machine. Where CI runs, the same examples every time: a run
+# that fails there fails anywhere.
+settings.register_profile(
+    "cmtp", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
+settings.load_profile("cmtp")
