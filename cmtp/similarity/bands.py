@@ -100,7 +100,7 @@ def choose(samples: dict[str, Sample], agreement: float) -> Choice:
 
     Args:
         samples: by group, in the seeded order of the build, so that every tenth pair is a fair fold.
-        agreement: at least this share; 1 leaves the cheap encoder what it never got wrong in the sample.
+        agreement: at least this share. Where the sample does not bear it out, no pair is left to the cheap encoder.
     """
     folds = [
         [{name: one.part(k, inside=inside) for name, one in samples.items()} for inside in (False, True)]
@@ -111,8 +111,10 @@ def choose(samples: dict[str, Sample], agreement: float) -> Choice:
         unseen = [_agreement(held, _narrowest(rest, allowed)) for rest, held in folds]
         found = np.mean(unseen, axis=0)
         if found[0] >= agreement:
+            limits = _narrowest(samples, allowed)
             break
-    limits = _narrowest(samples, allowed)
+    else:  # too few pairs to know: the expensive encoder sees them all
+        limits, found = dict.fromkeys(samples, (-np.inf, np.inf)), np.ones(2)
     bands = {}
     for name, one in samples.items():
         low, high = limits[name]

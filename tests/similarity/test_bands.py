@@ -60,6 +60,14 @@ def test_shuffled_pairs_count_where_the_pairs_hold_no_wrong_ones():
     assert 0 < found.share < 0.5
 
 
+def test_a_sample_that_does_not_bear_it_out_leaves_nothing_to_the_cheap_encoder():
+    rng = np.random.default_rng(0)
+    few = [rng.random(30).astype(np.float32) for _ in range(2)]
+    found = choose({"a": Sample(few[0], rng.random(30) < 0.5, 1000, few[1], rng.random(30) < 0.1)}, 0.99)
+    assert (found.share, found.agreement) == (1.0, 1.0)
+    assert found.bands["a"].to_json().keys().isdisjoint({"low", "high"})
+
+
 def test_errors_are_spent_where_they_save_most():
     """A clear group needs no band; the disagreement allowed goes to the other, and large groups count by their rows."""
     samples = {"clear": sample(1000, 0.0, rows=9000), "noisy": sample(1000, 0.15, rows=1000)}
