@@ -36,7 +36,7 @@ _WORDS: Final = {
 _CIRCLED: Final = ((0x1F150, 26), (0x1F170, 26), (0x1F1E6, 26))
 """Runs of letters A to Z that have no compatibility form."""
 _BREAKS: Final = "，。！？；：、,!?;:…\n\r\u2028\u2029"
-_ORDINARY: Final = "/+&%#@\\_`*°→←↑↓|□○◯·®™©"
+_ORDINARY: Final = "/+&%#@\\_`*°→←↑↓|─━│□○◯·®™©"
 """Symbols that have their uses between two characters: Markdown's emphasis, lacunae, names."""
 _STAMPS: Final = "㊙㊗㊣"
 """Ideographs in a circle that serve as ornaments."""

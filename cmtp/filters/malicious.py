@@ -1,7 +1,7 @@
 """Malicious categories: weighted terms over folded text, raised by the words of an offer, lowered by those of a report.
 
 score = T × (1 + min(O, 6) / 2) / (1 + min(B, 12) / d). T sums the weights of a category's different terms, two thirds
-of it where there is but one: short words come about by accident where two others meet (其中特别). O sums those of the
+of it where there is but one: short words come about by accident where two others meet (其中特别); less where nothing makes an offer. O sums those of the
 offer list (and of a contact or address given, of prices and bargains, and of words broken up to hide them), B those of
 the benign list; d is 2 where the text gives a contact or an address or hides words, else 1: a report does none of
 these. One topic word decides nothing: 赌博 alone scores .4, beside 依法 and 处罚 less, beside 加微信 and 注册送 more.
@@ -22,6 +22,10 @@ from cmtp.filters.offer import BESIDE_WEIGHT, beside_trade, shapes
 
 LIMIT: Final = 2.0
 """Score from which a category is met; measured on statutes, medical and technical text (none above) and on offers."""
+SAID: Final = 0.6
+"""So much counts where no term is a phrase of an offer (weight 3) and nothing else in the text makes one: opinions."""
+_GOODS: Final = frozenset({"pornography", "gambling", "drugs", "weapons"})
+"""Categories of which `SAID` holds: a swindler's words need no offer."""
 MOST_TOPIC: Final = 1.5
 """What words of the subject, each below 1, give together: an article on pistols names ten parts of one."""
 QUOTED: Final = 0.5
@@ -186,6 +190,8 @@ class Matcher:
             apart = _distinct(apart)
             pull = min(MOST_OFFER, base + sum(entry.weight for _, _, entry in apart))
             lone = LONE if len(spans) == 1 and spans[0][0] != "hidden contact" else 1.0
+            if category in _GOODS and not pull and all(weight < 3 for *_, weight in spans):
+                lone = min(lone, SAID)
             topic = sum(weight for *_, weight in spans if weight < 1)
             total = sum(weight for *_, weight in spans) - topic + min(MOST_TOPIC, topic)
             score = lone * total * (1 + pull / 2) / (1 + context.calm / divisor)

@@ -11,7 +11,7 @@ from opencc import OpenCC
 from cmtp.filters.contact import broken, contacts, framed
 from cmtp.filters.fold import breaks_in, fold_text
 from cmtp.filters.lexicon import CATEGORIES, compile_lexicon, disguises
-from cmtp.filters.malicious import LIMIT, Matcher
+from cmtp.filters.malicious import LIMIT, SAID, Matcher
 from cmtp.filters.offer import BARGAIN_WEIGHT, PRICE_WEIGHT, beside_trade, shapes
 from tests.filters.helpers import MATCHER, fired, judged, reason
 
@@ -243,7 +243,12 @@ def test_a_lone_term_counts_less_and_words_of_the_subject_have_a_top():
     own = Matcher(terms)
     assert own.findings(own.read("神奇水晶"))[0].score == pytest.approx(2.0)
     assert own.findings(own.read("神奇水晶转运"))[0].score == pytest.approx(4.0)
-    assert own.findings(own.read("名物甲，名物乙，名物丙，名物丁，名物戊"))[0].score == pytest.approx(1.5)
+    assert own.findings(own.read("名物甲，名物乙，名物丙，名物丁，名物戊"))[0].score == pytest.approx(SAID * 1.5)
+
+
+def test_opinions_without_an_offer():
+    assert reason("评论", "恶心极了，嫖娼约炮的，无论男女，都太脏了，谁知道有没有传染病") is None
+    assert reason("評論", "嫖娼約炮，上門服務，加微信 abc_12345") == "malicious_pornography"
 
 
 def test_reports_quote():
