@@ -1,10 +1,11 @@
 """Malicious categories: weighted terms over folded text, raised by the words of an offer, lowered by those of a report.
 
 score = T × (1 + min(O, 6) / 2) / (1 + min(B, 12) / d). T sums the weights of a category's different terms, two thirds
-of it where there is but one: short words come about by accident where two others meet (其中特别); less where nothing makes an offer. O sums those of the
-offer list (and of a contact or address given, of prices and bargains, and of words broken up to hide them), B those of
-the benign list; d is 2 where the text gives a contact or an address or hides words, else 1: a report does none of
-these. One topic word decides nothing: 赌博 alone scores .4, beside 依法 and 处罚 less, beside 加微信 and 注册送 more.
+of it where there is but one: short words come about by accident where two others meet (其中特别); less where nothing
+makes an offer. O sums those of the offer list (and of a contact or address given, of prices and bargains, and of words
+broken up to hide them), B those of the benign list; d is 2 where the text gives a contact or an address or hides words,
+else 1: a report does none of these. One topic word decides nothing: 赌博 alone scores .4, beside 依法 and 处罚 less,
+beside 加微信 and 注册送 more.
 """
 
 from __future__ import annotations
