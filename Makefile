@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo train ablation test lint bench bench-dedup bench-filter bench-embed bench-mine clean
+.PHONY: demo train ablation test lint bench bench-dedup bench-filter bench-embed bench-mine bench-train clean
 
 demo: $(VENV)/.base
 	$(BIN)/cmtp build --source sample_data/raw --out shards/
@@ -61,6 +61,11 @@ bench-mine: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.mining speed
 	$(BIN)/python -m benchmarks.mining planted $(UNCUT)
 
+# FLAGEMBEDDING: a Python that has FlagEmbedding, in a virtual environment of its own
+bench-train: $(VENV)/.train
+	@test -f shards/manifest.json || $(MAKE) demo
+	$(BIN)/python -m benchmarks.train shards/ $(if $(FLAGEMBEDDING),--flagembedding $(FLAGEMBEDDING)) --write benchmarks/train.md
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -69,7 +74,7 @@ $(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) -e '.[test,e5,train]'
+	$(PIP) -e '.[test,e5,eval]'
 	@touch $(VENV)/.base $@
 
 $(VENV)/.train: pyproject.toml constraints.txt | $(VENV)/bin/python

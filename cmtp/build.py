@@ -101,6 +101,8 @@ def _run(
         runs.append(run)
     shards = ShardStage(_tables(runs, store))
     settings = recipe.stage_settings("shard")
+    if any(run.name == "eval" for run in runs):  # pretrain/ is made from the rows before that stage
+        settings["held_out"] = recipe.eval.model_dump(mode="json")
     reads = [run.fingerprint for run in runs]
     mark = fingerprint(shards, settings, reads)
     warnings = [*plan.notes, *_warnings(plan.files, runs)]

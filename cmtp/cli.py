@@ -226,7 +226,7 @@ def train(
     config: Annotated[Path | None, typer.Option(help="YAML file of settings that change the preset's.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="STAGE.SETTING=VALUE; may be repeated.")] = None,
     resume: Annotated[bool, typer.Option("--resume/--fresh", help="Go on where a run ended, or start over.")] = True,
-    threads: Annotated[int | None, typer.Option(min=1, help="On a CPU; default: one per core.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="On a CPU; with more than 1 the last digits vary.")] = 1,
 ) -> None:
     """Train an embedding model on a build, by the three stages of BGE."""
     _needs_train_extra()
@@ -242,16 +242,24 @@ def train(
 @app.command(name="eval")
 def evaluate(
     model: Annotated[str, typer.Argument(help="Folder of a model, or a name on the hub.")],
-    file: Annotated[list[Path] | None, typer.Option(help="Labelled sentence pairs; may be repeated.")] = None,
+    file: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Sentence pairs or texts with labels, queries with pos and neg, or a BEIR folder; repeatable."
+        ),
+    ] = None,
     shards: Annotated[str | None, typer.Option(help="Build whose held-out documents are searched.")] = None,
-    share: Annotated[float, typer.Option(help="Held-out share, as in training.")] = 0.2,
+    share: Annotated[
+        float, typer.Option(help="Held-out share, as in training; a build made with eval has its own.")
+    ] = 0.2,
     benchmark: Annotated[str | None, typer.Option(help='Tasks of the hub, for example "MTEB(cmn, v1)".')] = None,
+    encoder: Annotated[list[str] | None, typer.Option(help="Further encoder beside it, for example e5-small.")] = None,
 ) -> None:
-    """Score a model on local files, held-out documents or, with a network, C-MTEB."""
+    """Score a model on local files, held-out documents or, with a network, C-MTEB; baselines stand beside it."""
     _needs_train_extra()
     from cmtp.evaluate.command import evaluate as run_evaluate
 
-    print(run_evaluate(model, file or [], shards, share, benchmark))
+    print(run_evaluate(model, file or [], shards, share, benchmark, encoder or []))
 
 
 @app.command()

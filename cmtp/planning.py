@@ -13,6 +13,7 @@ from cmtp.embed.base import ENCODER_NAMES, is_encoder_name
 from cmtp.engine.plan import fingerprint, folder_of
 from cmtp.engine.task import Stage
 from cmtp.errors import UsageError
+from cmtp.evaluate.stage import EvalStage
 from cmtp.extract.stage import ExtractStage
 from cmtp.filters.book import open_book
 from cmtp.filters.learned import load_model
@@ -137,7 +138,11 @@ def make_plan(roots: list[str], out: str, recipe: Recipe, options: Options) -> P
 def stages_until(files: RawFiles, recipe: Recipe, until: str) -> list[Stage]:
     """The stages up to `until`; encode, which decides nothing, stands before those that read its vectors."""
     stages: list[Stage] = []
-    for stage in (ExtractStage(files), DedupStage(), FilterStage(), SimilarityStage(), MineStage()):
+    for stage in (ExtractStage(files), DedupStage(), FilterStage(), SimilarityStage(), EvalStage(), MineStage()):
+        if stage.name == "eval" and not recipe.eval.share:
+            if until == "eval":
+                break
+            continue
         searched_with_another = recipe.mine.encoder not in (None, recipe.similarity.first_encoder)
         if stage.name == "similarity" or (stage.name == "mine" and searched_with_another):
             stages.append(EncodeStage())

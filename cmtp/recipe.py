@@ -222,6 +222,17 @@ class Instructions(Settings):
     """similar_question, paraphrase, premise_hypothesis."""
 
 
+class EvalSettings(Settings):
+    """Whole documents kept out of all that is trained on, to search in when a model is scored."""
+
+    share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the documents, by a seeded hash of their id. Their pairs are in rejects/eval as ``held_out``, and in no
+    other table: neither pairs, nor finetune or its negatives, nor pretrain. 0: none; the trainer then leaves out a
+    share of its own."""
+    seed: int = 1
+    """Another seed holds other documents out."""
+
+
 class MineSettings(Settings):
     """Hard negatives for the finetune table."""
 
@@ -301,6 +312,7 @@ class Recipe(Settings):
     dedup: DedupSettings = DedupSettings()
     filter: FilterSettings = FilterSettings()
     similarity: SimilaritySettings = SimilaritySettings()
+    eval: EvalSettings = EvalSettings()
     mine: MineSettings = MineSettings()
     shard: ShardSettings = ShardSettings()
 
@@ -308,6 +320,8 @@ class Recipe(Settings):
         """The settings a stage's tasks are given, as JSON values."""
         settings: dict[str, Any] = getattr(self, stage).model_dump(mode="json")
         settings["seed"] = self.seed
+        if stage == "eval":
+            settings["split_seed"] = self.eval.seed  # the recipe's own seed has its name
         if stage == "filter":
             settings["model_sha256"] = self.filter.model_sha256()
         if stage == "extract":

@@ -10,7 +10,7 @@ from typing import Final
 
 import pyarrow as pa
 
-STAGES: Final = ("extract", "dedup", "filter", "similarity", "mine", "shard")
+STAGES: Final = ("extract", "dedup", "filter", "similarity", "eval", "mine", "shard")
 """The stages of a build in their order; `rejects.stage` is one of them."""
 
 RELATIONS: Final = (

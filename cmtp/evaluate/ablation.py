@@ -1,4 +1,4 @@
-"""What each stage is worth: builds of the same text without it, probed side by side.
+"""What each part is worth: builds of the same text without it, models trained without it, side by side.
 
 python -m cmtp.evaluate.ablation pipelines/ablation.yaml --raw RAW --out FOLDER
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,58 +16,96 @@ from typing import Any
 import polars as pl
 import yaml
 
+from cmtp.errors import UsageError
 from cmtp.threads import limit_threads
 
 limit_threads()
+
+RANDOM = "random"
+"""An arm of the negatives that is no build."""
+
+PARTS = {"raw", "probe", "arms", "planted", "negatives", "stages"}
+"""What a plan may hold."""
 
 OFF = "filter=off"
 """An override that stands for all that switches the filter off."""
 
 
 def main() -> None:
-    """Build the arms, probe them, print and write the tables."""
+    """Build the arms, measure them, print and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("plan", type=Path, help="YAML file like pipelines/ablation.yaml")
     parser.add_argument("--raw", help="folder of raw text instead of the plan's")
     parser.add_argument("--out", type=Path, required=True, help="folder for the builds and the table")
     chosen = parser.parse_args()
     plan = yaml.safe_load(chosen.plan.read_text(encoding="utf-8"))
-    tables = run(plan, chosen.raw or plan["raw"], chosen.out)
-    (chosen.out / "ablation.txt").write_text("\n\n".join(tables) + "\n", encoding="utf-8")
-    print("\n\n".join(tables))
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    with (chosen.out / "ablation.txt").open("w", encoding="utf-8") as table:
+        for text in run(plan, chosen.raw or plan["raw"], chosen.out):
+            table.write(f"{text}\n\n")
+            table.flush()
+            print(f"{text}\n", flush=True)
 
 
-def run(plan: dict[str, Any], raw: str, out: Path) -> list[str]:
-    """Build and probe the arms of a plan.
+def run(plan: dict[str, Any], raw: str, out: Path) -> Iterator[str]:
+    """Build, train and score the arms of a plan.
 
-    Returns:
-        The probe's table of the pipeline's arms, and that of the planted arms.
+    Yields:
+        The tables, each as soon as it is there: the pipeline's arms, the planted arms, the ways to mine, C-Pack's arms.
+
+    Raises:
+        UsageError: the plan has parts that are not known.
     """
     import cmtp.train  # noqa: F401 - before torch: how its threads wait
+    from cmtp.evaluate.cpack import compare_stages
+    from cmtp.evaluate.negatives import Finetuning, compare_negatives
     from cmtp.evaluate.probe import Probe, compare
 
+    if unknown := set(plan) - PARTS:
+        raise UsageError(f"the plan has {', '.join(sorted(unknown))}; known are {', '.join(sorted(PARTS))}")
     settings = Probe(**plan["probe"])
-    arms = [make(raw, out / "arms" / name, overrides) for name, overrides in plan["arms"].items()]
-    tables = [compare(arms, settings)]
-    planted = plan.get("planted")
-    if planted:
-        uncut = make(raw, out / "arms" / "before similarity", ["similarity.threshold=-1"])
-        mixed = out / "planted"
-        mapping = plant(uncut, mixed, planted["share"])
-        builds = [
-            make(str(mixed), out / "arms" / name, overrides, mapping) for name, overrides in planted["arms"].items()
+    arms = list(plan["arms"].items())
+    first = make(raw, out / "arms" / arms[0][0], arms[0][1])
+    builds = [first, *(make(raw, out / "arms" / name, overrides, like=first) for name, overrides in arms[1:])]
+    yield compare(builds, settings)
+    if planted := plan.get("planted"):
+        uncut = make(raw, out / "arms" / "before similarity", ["similarity.threshold=-1"], like=first)
+        mapping = plant(uncut, out / "planted", planted["share"])
+        mixed = [
+            make(str(out / "planted"), out / "arms" / name, overrides, mapping)
+            for name, overrides in planted["arms"].items()
         ]
-        tables.append(compare([arms[0], *builds], settings))
-    return tables
+        yield compare([first, *mixed], settings)
+    if mined := plan.get("negatives"):
+        ways = {
+            name: way if way == RANDOM else make(raw, out / "arms" / name, way, like=first)
+            for name, way in mined.pop("arms").items()
+        }
+        yield compare_negatives(ways, settings, Finetuning(**mined))
+    if trained := plan.get("stages"):
+        yield compare_stages(first, out / "models", trained["preset"], trained["set"], trained["seeds"])
 
 
-def make(raw: str, out: Path, overrides: list[str], sources: list[dict[str, str]] | None = None) -> str:
-    """Build one arm; a finished one is left as it is."""
+def make(
+    raw: str, out: Path, overrides: list[str], sources: list[dict[str, str]] | None = None, like: str | None = None
+) -> str:
+    """Build one arm; a finished one is left as it is.
+
+    Args:
+        raw: folder of raw text.
+        out: folder of the build.
+        overrides: of the recipe.
+        sources: its mappings.
+        like: an earlier build of the same text, whose stages are taken over where their settings are the same.
+    """
     from cmtp.build import build
     from cmtp.engine.progress import BuildProgress
     from cmtp.planning import Options
     from cmtp.recipe import Recipe, load_recipe
 
+    if like is not None and not out.exists():
+        shutil.copytree(like, out.with_name(f"{out.name}.tmp"), dirs_exist_ok=True)
+        out.with_name(f"{out.name}.tmp").rename(out)
     recipe = load_recipe(None, [o for override in overrides for o in expand(override)])
     recipe = Recipe.model_validate(recipe.model_dump() | {"sources": sources or []})
     with BuildProgress() as progress:

@@ -53,13 +53,19 @@ def terms(text: str) -> list[str]:
     return [text[i : i + 2] for i in range(len(text) - 1)] or list(text)
 
 
-def score_bm25(task: Retrieval, k1: float = 1.2, b: float = 0.75) -> Score:
-    """BM25 (Robertson & Zaragoza 2009) over character bigrams, with Lucene's idf, ln(1 + (N - n + .5) / (n + .5))."""
+def bm25_scores(
+    queries: Sequence[str], passages: Sequence[str], k1: float = 1.2, b: float = 0.75
+) -> Callable[[int, int], Floats]:
+    """BM25 (Robertson & Zaragoza 2009) over character bigrams, with Lucene's idf, ln(1 + (N - n + .5) / (n + .5)).
+
+    Returns:
+        Scores of the queries from one row number to another: [rows, p].
+    """
     vocabulary: dict[str, int] = {}
     columns: list[int] = []
     values: list[float] = []
     starts = [0]
-    counts = [Counter(terms(text)) for text in task.passages]
+    counts = [Counter(terms(text)) for text in passages]
     lengths = np.array([sum(count.values()) for count in counts], dtype=float)
     mean = max(lengths.mean(), 1.0)
     frequency: Counter[str] = Counter(term for count in counts for term in count)
@@ -70,9 +76,14 @@ def score_bm25(task: Retrieval, k1: float = 1.2, b: float = 0.75) -> Score:
             values.append(idf * n * (k1 + 1) / (n + k1 * (1 - b + b * length / mean)))
         starts.append(len(columns))
     weights = csr_matrix((values, columns, starts), shape=(len(counts), len(vocabulary)), dtype=np.float32)
-    asked = [[vocabulary[term] for term in set(terms(query)) if term in vocabulary] for query in task.queries]
+    asked = [[vocabulary[term] for term in set(terms(query)) if term in vocabulary] for query in queries]
     ends = np.cumsum([0, *map(len, asked)])
     flat = np.fromiter((term for row in asked for term in row), dtype=np.int64, count=int(ends[-1]))
     ones = csr_matrix((np.ones(len(flat), np.float32), flat, ends), shape=(len(asked), len(vocabulary)))
-    ranked = top_k(lambda start, stop: (ones[start:stop] @ weights.T).toarray(), len(asked), 10)
+    return lambda start, stop: (ones[start:stop] @ weights.T).toarray()  # type: ignore[no-any-return]
+
+
+def score_bm25(task: Retrieval) -> Score:
+    """BM25 on a task."""
+    ranked = top_k(bm25_scores(task.queries, task.passages), len(task.queries), 10)
     return Score("BM25 (character bigrams)", ndcg(ranked, task.relevant), recall(ranked, task.relevant, 10))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cmtp.errors import UsageError
 from cmtp.schema import SYMMETRIC_RELATIONS
-from cmtp.shards.order import order_keys
+from cmtp.shards.order import is_held_out
 
 BLOCK_ROWS = 65_536
 """Rows read at a time."""
@@ -55,19 +55,27 @@ def manifest_sha256(shards: str) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def is_held_out(doc_ids: pa.Array | pa.ChunkedArray, share: float, seed: int) -> np.ndarray:
-    """[n] bool: documents of the held-out share, by a seeded hash of the id and so the same in every build."""
-    return order_keys(doc_ids, seed) < np.uint64(min(share, 1 - 2**-53) * 2.0**64)
+def own_split(shards: str) -> tuple[float, int] | None:
+    """Share and seed of the documents that a build itself has held out (``eval:`` in its recipe), or None."""
+    path = Path(shards) / "manifest.json"
+    split = json.loads(path.read_text(encoding="utf-8")).get("recipe", {}).get("eval", {}) if path.is_file() else {}
+    return (split["share"], split["seed"]) if split.get("share") else None
 
 
 def read_pairs(shards: str, columns: list[str], share: float, seed: int, *, held_out: bool) -> pl.DataFrame:
-    """The rows of pairs/ inside or outside the held-out documents, in file order."""
+    """The rows of pairs/ inside or outside the held-out documents, in file order.
+
+    A build that has held out documents itself has them in rejects/eval, and `share` and `seed` count for nothing.
+    """
+    own = own_split(shards)
     parts = []
-    for file in table_files(shards, "pairs"):
+    for file in table_files(shards, "rejects/eval" if own and held_out else "pairs"):
         for block in pq.ParquetFile(file).iter_batches(BLOCK_ROWS, columns=list({*columns, "doc_id"})):
-            chosen = is_held_out(block["doc_id"], share, seed)
-            parts.append(pa.Table.from_batches([block]).filter(pa.array(chosen if held_out else ~chosen)))
-    frame = pl.from_arrow(pa.concat_tables([_plain(part) for part in parts]))
+            if own is None:
+                chosen = is_held_out(block["doc_id"], share, seed)
+                block = block.filter(pa.array(chosen if held_out else ~chosen))
+            parts.append(_plain(pa.Table.from_batches([block])))
+    frame = pl.from_arrow(pa.concat_tables(parts))
     assert isinstance(frame, pl.DataFrame)
     return frame.select(columns)
 

@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+import mteb
 
 from cmtp.errors import CmtpError, UsageError
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+from cmtp.evaluate.tasks import BM25, SEARCHING, TextEncoder
 
 
-def run_benchmark(model: SentenceTransformer, name: str, instruction: str, out: Path | None = None) -> dict[str, float]:
-    """Score a model on a benchmark of the hub, with the instruction on the queries of retrieval and reranking.
+def run_benchmark(models: Sequence[TextEncoder | BM25], name: str) -> Iterator[tuple[str, str, list[float | None]]]:
+    """Score models on a benchmark of the hub, with the instruction on the queries of retrieval and reranking.
 
-    Returns:
-        Main score per task.
+    Yields:
+        Task, mteb's main measure, and a value per model (None where the model cannot do it).
 
     Raises:
-        UsageError: mteb is not installed, or there is no such benchmark.
+        UsageError: there is no such benchmark.
         CmtpError: the data cannot be fetched.
     """
-    try:
-        import mteb
-    except ModuleNotFoundError as error:
-        raise UsageError("mteb is not installed: pip install 'cmtp[eval]' -c constraints.txt") from error
     try:
         benchmark: Any = mteb.get_benchmark(name)
     except KeyError as error:
         raise UsageError(f"--benchmark {name}: mteb has no such benchmark") from error
-    model.prompts = {"query": instruction, "document": ""}
-    scores: dict[str, float] = {}
     for task in benchmark.tasks:
-        try:
-            result = mteb.evaluate(model, task, cache=None)  # its cache knows a model by its name, not its weights
-        except (OSError, ConnectionError) as error:
-            raise CmtpError(f"{task.metadata.name}: the data cannot be fetched from the hub: {error}") from error
-        scores[task.metadata.name] = float(result.task_results[0].get_score())
-    return scores
+        values: list[float | None] = []
+        for model in models:
+            if isinstance(model, BM25) and task.metadata.type not in SEARCHING:
+                values.append(None)
+                continue
+            try:
+                result = mteb.evaluate(
+                    cast(Any, model), task, cache=None
+                )  # its cache knows a model by its name, not its weights
+            except OSError as error:
+                raise CmtpError(f"{task.metadata.name}: the data cannot be fetched from the hub: {error}") from error
+            values.append(float(result.task_results[0].get_score()))
+        yield task.metadata.name, task.metadata.main_score, values

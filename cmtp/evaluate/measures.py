@@ -81,12 +81,3 @@ def bootstrap(a: Floats, b: Floats, draws: int = 2000, seed: int = 0) -> Interva
         means[i] = difference[rows][:, random.integers(0, queries, queries)].mean()
     low, high = np.quantile(means, [0.025, 0.975])
     return Interval(float(difference.mean()), float(low), float(high))
-
-
-def average_precision(scores: Floats, labels: NDArray[np.bool_]) -> float:
-    """Area under precision over recall, a group of equal scores taken at once; the measure of pair classification."""
-    order = np.argsort(-scores, kind="stable")
-    hits = np.cumsum(labels[order])
-    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)  # the end of each group of equals
-    gained = np.diff(np.append(0, hits[last]))
-    return float((hits[last] / (last + 1) * gained).sum() / hits[-1])

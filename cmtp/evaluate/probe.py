@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cmtp.errors import UsageError
 from cmtp.evaluate.baselines import Score, score_bm25, score_embeddings, score_static_zh
-from cmtp.evaluate.heldout import Retrieval, read_pairs, retrieval_task
+from cmtp.evaluate.heldout import Retrieval, own_split, read_pairs, retrieval_task
 from cmtp.evaluate.measures import bootstrap, interval_text
 from cmtp.evaluate.overlap import Copies
 from cmtp.train.batches import Batches, Block, Row
@@ -75,10 +76,13 @@ def compare(shards: Sequence[str], settings: Probe) -> str:
 
     Returns:
         A table: nDCG@10 and recall@10 of each, its difference from the first with a 95 % interval.
-    """
-    import torch
 
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    Raises:
+        UsageError: the builds do not hold the same documents out.
+    """
+    if len({own_split(build) for build in shards}) > 1:
+        raise UsageError("the builds have held out different documents themselves (eval in their recipes)")
+    use_all_cores()
     task = retrieval_task(shards[0], settings.share, settings.held_seed, settings.max_queries, settings.max_pool)
     tokenizer = train_tokenizer(shards[0], settings)
     outcomes = [probe(build, task, tokenizer, settings) for build in shards]
@@ -115,8 +119,25 @@ def train_tokenizer(shards: str, settings: Probe) -> Tokenizer:
     return tokenizer
 
 
+def use_all_cores() -> None:
+    """The command line limits libraries to one thread, for pools of processes: here is none."""
+    import torch
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+
+
 def probe(shards: str, task: Retrieval, tokenizer: Tokenizer, settings: Probe) -> Outcome:
     """Train once per seed and score."""
+    rows, copies = train_pairs(shards, task, settings)
+    scores = []
+    for seed in range(settings.seeds):
+        model = train_static(rows, tokenizer, settings, seed)
+        scores.append(score_model(str(seed), model, task, settings))
+    return Outcome(Path(shards).name, len(rows), copies, scores)
+
+
+def train_pairs(shards: str, task: Retrieval, settings: Probe) -> tuple[list[Row], int]:
+    """A build's pairs outside the held-out documents that copy no text of the task, and how many do."""
     frame = read_pairs(shards, ["query", "passage"], settings.share, settings.held_seed, held_out=False)
     passages = [text[: settings.characters] for text in frame["passage"]]
     copies = Copies(task.passages[: task.held_out]).found(passages)
@@ -126,15 +147,16 @@ def probe(shards: str, task: Retrieval, tokenizer: Tokenizer, settings: Probe) -
         for query, passage, copied in zip(frame["query"], passages, copies, strict=True)
         if not copied and query not in asked
     ]
-    scores = []
-    for seed in range(settings.seeds):
-        model = train_static(rows, tokenizer, settings, seed)
-        queries = model.encode(task.queries, normalize_embeddings=True, show_progress_bar=False)
-        found = model.encode(
-            [text[: settings.characters] for text in task.passages], normalize_embeddings=True, show_progress_bar=False
-        )
-        scores.append(score_embeddings(str(seed), task, np.asarray(queries), np.asarray(found)))
-    return Outcome(Path(shards).name, len(rows), len(frame) - len(rows), scores)
+    return rows, len(frame) - len(rows)
+
+
+def score_model(name: str, model: SentenceTransformer, task: Retrieval, settings: Probe) -> Score:
+    """Score a static model on a task, whose passages are cut as in training."""
+    queries = model.encode(task.queries, normalize_embeddings=True, show_progress_bar=False)
+    found = model.encode(
+        [text[: settings.characters] for text in task.passages], normalize_embeddings=True, show_progress_bar=False
+    )
+    return score_embeddings(name, task, np.asarray(queries), np.asarray(found))
 
 
 def train_static(rows: list[Row], tokenizer: Tokenizer, settings: Probe, seed: int) -> SentenceTransformer:

@@ -39,6 +39,11 @@ def order_keys(ids: pa.Array | pa.ChunkedArray, seed: int) -> np.ndarray:
     return x ^ (x >> np.uint64(31))
 
 
+def is_held_out(doc_ids: pa.Array | pa.ChunkedArray, share: float, seed: int) -> np.ndarray:
+    """[n] bool: documents of the held-out share, by a seeded hash of the id and so the same in every build."""
+    return order_keys(doc_ids, seed) < np.uint64(min(share, 1 - 2**-53) * 2.0**64)  # type: ignore[no-any-return]
+
+
 def _bytes(chunk: pa.Array) -> bytes:
     chunk = chunk.cast(pa.string())
     start = chunk.offset

@@ -19,7 +19,7 @@ from cmtp.engine.store import PUBLISHED_LEVEL, Store, parquet_writer
 from cmtp.engine.task import Result, StageJob, Task
 from cmtp.schema import FINETUNE, PAIRS, PRETRAIN, REJECTS
 from cmtp.shards import pretrain
-from cmtp.shards.order import order_keys, range_of
+from cmtp.shards.order import is_held_out, order_keys, range_of
 
 KEY = "order_key"
 HERE = "cmtp.shards.stage"
@@ -130,6 +130,8 @@ def merge(task: Task, store: Store) -> Result:
         rows = pa.concat_tables(pieces).unify_dictionaries()
         del pieces
         if table.name == "pretrain":
+            if held := task.settings.get("held_out"):
+                rows = rows.filter(pa.array(~is_held_out(rows["doc_id"], held["share"], held["seed"])))
             rows, facts["too_short"] = pretrain.assemble(rows, task.settings["min_pretrain_chars"])
             keys = pa.array(order_keys(rows["doc_id"], task.settings["seed"]))
             rows = rows.take(pc.sort_indices(pa.table({KEY: keys}), [(KEY, "ascending")]))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -39,12 +39,12 @@ def train(
     init: str | None = None,
     *,
     fresh: bool = False,
-    threads: int | None = None,
+    threads: int = 1,
 ) -> dict[str, Any]:
     """Train the wanted stages and write the model to `out`.
 
-    A killed run goes on from its last checkpoint, a finished stage is not done again. `threads` (None: one per core)
-    decides the order of sums on a CPU and with it the last digits.
+    A killed run goes on from its last checkpoint, a finished stage is not done again. On a CPU, one thread
+    gives the same weights in every run; with more, the order of sums differs from run to run, and the last digits.
 
     Returns:
         The content of training.json: data, settings, facts of each stage, scores.
@@ -54,9 +54,40 @@ def train(
         CmtpError: a stage cannot learn anything, or its loss is NaN or constant.
     """
     started = time.perf_counter()
-    torch.set_num_threads(
-        threads or len(os.sched_getaffinity(0))
-    )  # the command line limits libraries to one: here is no pool
+    run = train_stages(shards, out, settings, wanted, init, fresh=fresh, threads=threads)
+    report: dict[str, Any] = {**run.identity, "stages": run.facts}
+    if run.place.first:
+        report["scores"] = _evaluate(shards, settings, run.place, list(run.facts))
+        report["seconds"] = round(time.perf_counter() - started, 1)
+        _publish(Path(out), run.folder, settings, report)
+    return report
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the stages came to, before the result is scored and published."""
+
+    folder: Path
+    """Model of the last stage."""
+    facts: dict[str, Any]
+    """Of each stage."""
+    identity: dict[str, Any]
+    """What the run is of: data, settings, where it starts from."""
+    place: stages.Place
+
+
+def train_stages(
+    shards: str,
+    out: str,
+    settings: TrainSettings,
+    wanted: Sequence[str],
+    init: str | None = None,
+    *,
+    fresh: bool = False,
+    threads: int = 1,
+) -> Trained:
+    """Train the wanted stages in the work folder of `out`. Arguments and errors as of `train`."""
+    torch.set_num_threads(threads)
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     disable_progress_bars()
@@ -76,12 +107,7 @@ def train(
     facts: dict[str, Any] = {}
     for stage in [stage for stage in STAGES if stage in wanted]:
         current, facts[stage] = _stage(stage, current, corpus, settings, place)
-    report: dict[str, Any] = {**identity, "stages": facts}
-    if place.first:
-        report["scores"] = _evaluate(shards, settings, place, list(facts))
-        report["seconds"] = round(time.perf_counter() - started, 1)
-        _publish(target, current, settings, report)
-    return report
+    return Trained(current, facts, identity, place)
 
 
 def _claim(target: Path, identity: dict[str, Any], *, fresh: bool) -> None:
@@ -148,13 +174,13 @@ def _evaluate(shards: str, settings: TrainSettings, place: stages.Place, done: l
         f"{task.held_out:,} of them of held-out documents"
     )
     print(f"{'':<28}{'nDCG@10':>9}{'recall@10':>11}")
-    rows = [score_bm25(task), score_static_zh(task), _score("untrained", place.work / "start", task, settings)]
+    rows = [score_bm25(task), score_static_zh(task), score_folder("untrained", place.work / "start", task, settings)]
     for row in rows:
         print(row.line())
     folder = place.work / "start"
     for stage in done:
         folder = _folder(folder, stage)
-        rows.append(_score(f"after {stage}", folder, task, settings, instructed=stage == "finetune"))
+        rows.append(score_folder(f"after {stage}", folder, task, settings, instructed=stage == "finetune"))
         print(rows[-1].line(), flush=True)
     gain = bootstrap(rows[-1].ndcg, rows[2].ndcg)
     print(f"{rows[-1].name} - untrained: {interval_text(gain)}")
@@ -169,7 +195,10 @@ def _mean(values: np.ndarray) -> float:
     return round(float(values.mean()), 4)
 
 
-def _score(name: str, folder: Path, task: Retrieval, settings: TrainSettings, *, instructed: bool = False) -> Score:
+def score_folder(
+    name: str, folder: Path, task: Retrieval, settings: TrainSettings, *, instructed: bool = False
+) -> Score:
+    """Score a stage's model on a task, the queries with the instruction where it was `instructed`."""
     model = stages.load_model(folder, settings)
     model.max_seq_length = min(model.max_seq_length or 512, settings.finetune.passage_length)
     prompt = settings.instruction if instructed and settings.finetune.instruction else None

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cmtp.errors import UsageError
-from cmtp.evaluate.heldout import BLOCK_ROWS, is_held_out, read_pairs, table_files
+from cmtp.evaluate.heldout import BLOCK_ROWS, own_split, read_pairs, table_files
 from cmtp.schema import SYMMETRIC_RELATIONS
+from cmtp.shards.order import is_held_out
 from cmtp.train.batches import Block, Row, text_hash
 from cmtp.train.settings import FinetuneSettings, HeldOut, WeakSettings
 
@@ -24,6 +25,7 @@ class Corpus:
 
     shards: str
     held: HeldOut
+    """Counts where the build has held out no documents itself."""
 
     def count(self, table: str) -> int:
         """Rows of a table, held-out ones included."""
@@ -86,6 +88,8 @@ class Corpus:
                 ]
 
     def _kept(self, doc_ids: pa.Array) -> pa.Array:
+        if own_split(self.shards):
+            return pa.array([True] * len(doc_ids))  # they are in none of the tables
         return pa.array(~is_held_out(doc_ids, self.held.share, self.held.seed))
 
 

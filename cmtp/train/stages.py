@@ -66,8 +66,13 @@ def start_model(corpus: Corpus, settings: TrainSettings, init: str | None, out: 
     """Write the model that training starts from: a checkpoint, or random weights and a vocabulary of the shards."""
     set_seed(settings.seed)
     if init is not None:
-        tokenizer = AutoTokenizer.from_pretrained(init)
-        model = BertForMaskedLM.from_pretrained(init)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(init)
+            model = BertForMaskedLM.from_pretrained(init)
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"--init {init}: neither a folder with a checkpoint nor a name that the hub gives here: {error}"
+            ) from error
         if model.config.model_type != "bert":
             raise UsageError(f"--init {init}: a model of type {model.config.model_type}; BERT is what is supported")
     else:
@@ -168,12 +173,17 @@ def contrast(
 def load_model(source: Path, settings: TrainSettings) -> SentenceTransformer:
     """A folder as a SentenceTransformer: as it is, or a BERT with [CLS] pooling and unit length, as in C-Pack §3.3."""
     if (source / "modules.json").is_file():
-        return SentenceTransformer(str(source), device=_device())
-    torch.manual_seed(settings.seed)  # BERT's pooler, which nobody uses, comes from random numbers and is saved
-    encoder = Transformer(str(source))
-    pooling = Pooling(encoder.get_embedding_dimension(), pooling_mode=settings.model.pooling)
-    prompts = {"query": settings.instruction, "document": ""}
-    return SentenceTransformer(modules=[encoder, pooling, Normalize()], prompts=prompts, device=_device())
+        model = SentenceTransformer(str(source), device=_device())
+    else:
+        torch.manual_seed(settings.seed)  # BERT's pooler, which nobody uses, comes from random numbers and is saved
+        encoder = Transformer(str(source))
+        pooling = Pooling(encoder.get_embedding_dimension(), pooling_mode=settings.model.pooling)
+        prompts = {"query": settings.instruction, "document": ""}
+        model = SentenceTransformer(modules=[encoder, pooling, Normalize()], prompts=prompts, device=_device())
+    pooler = getattr(cast(Any, model[0]).auto_model, "pooler", None)
+    if pooler is not None:
+        pooler.requires_grad_(False)  # several devices wait for the gradient of every weight that may be trained
+    return model
 
 
 def count_steps(settings: StageSettings, batches: Batches, rows: int) -> int:

@@ -60,38 +60,45 @@ def text_collate(tokenizer: PreTrainedTokenizerBase, length: int) -> Collate:
     return collate
 
 
+def pair_labels(rows: list[Row], before: int) -> tuple[list[str], list[str], dict[str, Tensor]]:
+    """Texts of the queries and of all their passages, and what the loss must know of each.
+
+    Args:
+        rows: of this device.
+        before: rows of the batch on the devices before it.
+    """
+    passages = [(i, text, True) for i, row in enumerate(rows) for text in row.pos]
+    passages += [(i, text, False) for i, row in enumerate(rows) for text in row.neg]
+    scores = [score for row in rows for score in row.pos_scores or [float("nan")] * len(row.pos)]
+    scores += [score for row in rows for score in row.neg_scores or [float("nan")] * len(row.neg)]
+    owners = torch.tensor([i for i, _, _ in passages])
+    query_text = torch.tensor([text_hash(row.query) for row in rows])
+    in_batch = torch.tensor([row.in_batch for row in rows])
+    labels = {
+        "query_row": torch.arange(before, before + len(rows)),
+        "query_text": query_text,
+        "positive_text": torch.tensor([text_hash(row.pos[0]) for row in rows]),
+        "in_batch": in_batch,
+        "passage_row": owners + before,
+        "passage_text": torch.tensor([text_hash(text) for _, text, _ in passages]),
+        "passage_positive": torch.tensor([positive for _, _, positive in passages]),
+        "passage_query_text": query_text[owners],
+        "passage_in_batch": in_batch[owners],
+        "passage_score": torch.tensor(scores, dtype=torch.float32),
+    }
+    return [row.instruction + row.query for row in rows], [text for _, text, _ in passages], labels
+
+
 def pair_collate(tokenizer: PreTrainedTokenizerBase, query_length: int, passage_length: int) -> Collate:
-    """For stages 2 and 3: tokens of the queries and of all their passages, and what the loss must know of each."""
+    """For stages 2 and 3: tokens of the queries and of all their passages, and the labels of `pair_labels`."""
 
     def collate(rows: list[Row], before: int) -> dict[str, Tensor]:
-        passages = [(i, text, True) for i, row in enumerate(rows) for text in row.pos]
-        passages += [(i, text, False) for i, row in enumerate(rows) for text in row.neg]
-        scores = [score for row in rows for score in row.pos_scores or [float("nan")] * len(row.pos)]
-        scores += [score for row in rows for score in row.neg_scores or [float("nan")] * len(row.neg)]
-        owners = torch.tensor([i for i, _, _ in passages])
-        query_text = torch.tensor([text_hash(row.query) for row in rows])
-        in_batch = torch.tensor([row.in_batch for row in rows])
-        tokens = {
-            "query": [row.instruction + row.query for row in rows],
-            "passage": [text for _, text, _ in passages],
-        }
+        queries, passages, labels = pair_labels(rows, before)
         batch: dict[str, Tensor] = {}
-        for side, length in (("query", query_length), ("passage", passage_length)):
-            found = tokenizer(tokens[side], max_length=length, truncation=True, padding=True, return_tensors="pt")
+        for side, texts, length in (("query", queries, query_length), ("passage", passages, passage_length)):
+            found = tokenizer(texts, max_length=length, truncation=True, padding=True, return_tensors="pt")
             batch[f"{side}_input_ids"] = found["input_ids"]
             batch[f"{side}_attention_mask"] = found["attention_mask"]
-        labels = {
-            "query_row": torch.arange(before, before + len(rows)),
-            "query_text": query_text,
-            "positive_text": torch.tensor([text_hash(row.pos[0]) for row in rows]),
-            "in_batch": in_batch,
-            "passage_row": owners + before,
-            "passage_text": torch.tensor([text_hash(text) for _, text, _ in passages]),
-            "passage_positive": torch.tensor([positive for _, _, positive in passages]),
-            "passage_query_text": query_text[owners],
-            "passage_in_batch": in_batch[owners],
-            "passage_score": torch.tensor(scores, dtype=torch.float32),
-        }
         return batch | {f"label_{name}": value for name, value in labels.items()}
 
     return collate
@@ -150,7 +157,7 @@ class PairTrainer(Streamed, SentenceTransformerTrainer):
     """Stages 2 and 3: sentence-transformers' trainer with our loss."""
 
     def collect_features(self, inputs: dict[str, Any]) -> tuple[list[dict[str, Tensor]], Any]:
-        """Tokens of queries and passages, and the labels of `pair_collate`."""
+        """Tokens of queries and passages, and the labels of `pair_labels`."""
         features = [
             {name: inputs[f"{side}_{name}"] for name in ("input_ids", "attention_mask")}
             for side in ("query", "passage")

@@ -16,11 +16,11 @@ from cmtp.errors import UsageError
 from cmtp.evaluate.ablation import expand, plant
 from cmtp.evaluate.baselines import score_bm25, score_embeddings, score_static_zh, terms
 from cmtp.evaluate.command import evaluate
-from cmtp.evaluate.heldout import Retrieval, is_held_out, read_pairs, retrieval_task
-from cmtp.evaluate.local import read_pairs_file, score_pairs
-from cmtp.evaluate.measures import average_precision, bootstrap, interval_text, ndcg, recall, top_k
+from cmtp.evaluate.heldout import Retrieval, read_pairs, retrieval_task
+from cmtp.evaluate.measures import bootstrap, interval_text, ndcg, recall, top_k
 from cmtp.evaluate.overlap import Copies
 from cmtp.evaluate.probe import Probe, compare
+from cmtp.shards.order import is_held_out
 from tests.train.shards import hexid, write_build
 
 
@@ -33,11 +33,6 @@ def test_ndcg_by_hand():
 
 def test_equal_scores_keep_the_order_of_the_rows():
     assert top_k(lambda a, b: np.zeros((b - a, 4)), 3, 2).tolist() == [[0, 1]] * 3
-
-
-def test_average_precision_by_hand():
-    assert average_precision(np.array([0.9, 0.8, 0.7]), np.array([True, False, True])) == pytest.approx((1 + 2 / 3) / 2)
-    assert average_precision(np.zeros(4), np.array([True, False, False, True])) == pytest.approx(0.5)
 
 
 def test_bootstrap_resolves_a_difference_and_does_not_invent_one():
@@ -114,37 +109,6 @@ def test_copies_are_recognised():
     found = copies.found([text, text.replace("，", " ") + "第三条", other, text[:15] + other, "", "公司"])
     assert found.tolist() == [True, True, False, False, False, False]
     assert not Copies([]).found([text])[0]
-
-
-def test_local_files(tmp_path):
-    (tmp_path / "sts.txt").write_text("甲\t甲\t5\n甲\t乙\t1\n乙\t乙\t4\n", encoding="utf-8")
-    (tmp_path / "pair.tsv").write_text(
-        "id\tsentence1\tsentence2\tlabel\n1\t甲\t甲\t1\n2\t甲\t乙\t0\n", encoding="utf-8"
-    )
-    (tmp_path / "bom.csv").write_text('\ufeffsentence1,sentence2,label\n"甲,",甲,0\n乙,乙,1\n', encoding="utf-8")
-    lines = [{"sentence1": "甲", "sentence2": "甲", "label": label} for label in ("entailment", "-", "contradiction")]
-    (tmp_path / "nli.json").write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
-    pairs = {path.name: read_pairs_file(path) for path in tmp_path.iterdir()}
-    assert pairs["sts.txt"].labels.tolist() == [5, 1, 4]
-    assert not pairs["sts.txt"].binary
-    assert (pairs["pair.tsv"].left, pairs["pair.tsv"].right) == (["甲", "甲"], ["甲", "乙"])
-    assert pairs["bom.csv"].left == ["甲,", "乙"]
-    assert pairs["nli.json"].labels.tolist() == [1, 0]
-
-    def embed(texts):
-        return np.array([[1.0, 0.0] if text == "甲" else [0.0, 1.0] for text in texts])
-
-    assert score_pairs(pairs["sts.txt"], embed) == ("Spearman", pytest.approx(math.sqrt(3) / 2))
-    assert score_pairs(pairs["pair.tsv"], embed) == ("average precision", 1.0)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"), [("甲\t乙\n", "2 fields"), ("甲\t乙\t好\n", "label '好'"), ("甲\t乙\t1\n", "1 different")]
-)
-def test_broken_files_are_refused(tmp_path, text, message):
-    (tmp_path / "a.txt").write_text(text, encoding="utf-8")
-    with pytest.raises(UsageError, match=message):
-        read_pairs_file(tmp_path / "a.txt")
 
 
 def test_eval_wants_something_to_score_on():

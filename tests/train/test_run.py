@@ -119,6 +119,44 @@ def test_other_settings_in_the_same_folder_are_refused(shards, whole):
         run(shards, whole[0], "weak", "seed=7")
 
 
+def test_two_processes_train_the_model_of_one(shards, tmp_path):
+    """Torchrun over gloo, batches shared out: the weights of one process up to rounding, without dropout."""
+    more = ["model.dropout=0", "weak={max_steps: 8, log_steps: 4}", "finetune={max_steps: 4, log_steps: 2}"]
+    run(shards, tmp_path / "one", "weak,finetune", *more)
+    settings = [word for item in [*TINY, *more] for word in ("--set", item)]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0", "-m", "cmtp.cli"]
+    command += ["train", shards, "--out", str(tmp_path / "two"), "--stage", "weak,finetune", *settings]
+    environment = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("the model is in") == 1
+    one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
+    start = load_file(tmp_path / "one" / ".work" / "start" / "model.safetensors")
+    name = "embeddings.word_embeddings.weight"
+    assert not torch.allclose(one[name], start[f"bert.{name}"], atol=1e-3)
+    assert all(torch.allclose(one[name], two[name], atol=2e-4) for name in one)
+
+
+def test_a_start_that_is_no_checkpoint_is_refused(shards, tmp_path):
+    from cmtp.train.run import train
+
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="neither a folder with a checkpoint"):
+        train(shards, str(tmp_path / "m"), load_settings("nano", None, TINY), ["weak"], str(tmp_path / "empty"))
+
+
+def test_training_goes_on_from_a_trained_model(shards, whole, tmp_path):
+    """--init with a finished model: its tokens and weights, not a vocabulary of the shards."""
+    from cmtp.train.run import train
+
+    train(
+        shards, str(tmp_path / "m"), load_settings("nano", None, [*TINY, "weak.max_steps=1"]), ["weak"], str(whole[0])
+    )
+    before, start = load_file(whole[0] / "model.safetensors"), load_file(tmp_path / "m/.work/start/model.safetensors")
+    name = "embeddings.word_embeddings.weight"
+    assert torch.equal(before[name], start[f"bert.{name}"])
+
+
 def test_a_folder_of_other_things_is_not_touched(shards, tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(UsageError, match="holds no training run"):

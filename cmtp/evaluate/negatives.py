@@ -1,0 +1,154 @@
+"""The probe of hard negatives: builds of the same pairs, mined in different ways.
+
+A table of token vectors learns the pairs as in the probe, the same for every arm; then it goes on, for each arm, with
+the rows of finetune/ and the arm's negatives. Rows, batches, steps and seeds are the same, so that the negatives alone
+differ.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from random import Random
+
+import numpy as np
+
+from cmtp.errors import UsageError
+from cmtp.evaluate.heldout import Retrieval, retrieval_task
+from cmtp.evaluate.measures import bootstrap, interval_text
+from cmtp.evaluate.probe import Probe, score_model, train_pairs, train_static, train_tokenizer, use_all_cores
+from cmtp.train.batches import Batches, Block, Row
+from cmtp.train.settings import FinetuneSettings, HeldOut
+from cmtp.train.shards import Corpus
+
+RANDOM = "random"
+"""Instead of a build's folder: the rows of the first build with passages drawn from the rows' own source."""
+
+
+@dataclass(frozen=True)
+class Finetuning:
+    """What follows the probe's pairs."""
+
+    steps: int = 200
+    batch: int = 128
+    negatives: int = 4
+    """Per query, out of those of the row."""
+    learning_rate: float = 0.005
+    in_batch: bool = True
+    """Whether the other rows' passages are negatives as well."""
+
+
+def compare_negatives(arms: Mapping[str, str], pairs: Probe, settings: Finetuning) -> str:
+    """Finetune on each arm's negatives and put the arms side by side.
+
+    Args:
+        arms: folder of a build by name, or RANDOM; the first is the one the others are compared with, and whose
+            held-out documents are searched. All must have been mined from the same pairs.
+        pairs: of the first part, the probe's.
+        settings: of the second.
+
+    Returns:
+        A table: nDCG@10 before finetuning and with each arm's negatives, differences with 95 % intervals.
+
+    Raises:
+        UsageError: the arms have no rows in common.
+    """
+    use_all_cores()
+    first = next(iter(arms.values()))
+    task = retrieval_task(first, pairs.share, pairs.held_seed, pairs.max_queries, pairs.max_pool)
+    tokenizer = train_tokenizer(first, pairs)
+    rows, _ = train_pairs(first, task, pairs)
+    tables = {
+        name: arm_rows(first if folder == RANDOM else folder, task, pairs, settings) for name, folder in arms.items()
+    }
+    for name, folder in arms.items():
+        if folder == RANDOM:
+            tables[name] = with_random(tables[name], settings.negatives, pairs.held_seed)
+    common = set.intersection(*(set(table) for table in tables.values()))
+    if len(common) < settings.batch:
+        raise UsageError(f"the arms have {len(common)} finetune rows in common: were they mined from the same pairs?")
+    before: list[np.ndarray] = []
+    after: dict[str, list[np.ndarray]] = {name: [] for name in arms}
+    for seed in range(pairs.seeds):
+        start = train_static(rows, tokenizer, pairs, seed)
+        before.append(score_model(str(seed), start, task, pairs).ndcg)
+        for name, table in tables.items():
+            model = copy.deepcopy(start)
+            finetune(model, [table[key] for key in sorted(common)], pairs, settings, seed)
+            after[name].append(score_model(str(seed), model, task, pairs).ndcg)
+    scores = {"before finetuning": np.stack(before)} | {name: np.stack(found) for name, found in after.items()}
+    base = scores[next(iter(arms))]
+    lines = [
+        f"{len(task.queries):,} queries over {len(task.passages):,} passages; {len(common):,} rows with "
+        f"{settings.negatives} negatives, {settings.steps:,} steps of {settings.batch}, {pairs.seeds} seeds",
+        f"{'negatives':<28}{'nDCG@10':>9}  nDCG@10 minus the first",
+    ]
+    for name, values in scores.items():
+        text = f"{name:<28}{values.mean():>9.4f}"
+        lines.append(text if values is base else f"{text}  {interval_text(bootstrap(values, base))}")
+    return "\n".join(lines)
+
+
+def arm_rows(shards: str, task: Retrieval, pairs: Probe, settings: Finetuning) -> dict[tuple[str, str], Row]:
+    """A build's finetune rows outside the held-out documents that have enough negatives, by query and positive."""
+    corpus = Corpus(shards, HeldOut(share=pairs.share, seed=pairs.held_seed))
+    wanted = FinetuneSettings(negatives=settings.negatives, instruction=False, within="source")
+    asked = set(task.queries)
+    return {
+        (row.query, row.pos[0]): row
+        for block in corpus.finetune(wanted, 0, pairs.held_seed)
+        for row in block
+        if len(row.neg) == settings.negatives and row.query not in asked
+    }
+
+
+def with_random(rows: dict[tuple[str, str], Row], negatives: int, seed: int) -> dict[tuple[str, str], Row]:
+    """The rows with seeded random positives of other rows of their source as negatives."""
+    pools: dict[object, list[str]] = {}
+    for row in rows.values():
+        pools.setdefault(row.group, []).append(row.pos[0])
+    pools = {group: sorted(set(pool)) for group, pool in pools.items()}
+    found = {}
+    for key, row in rows.items():
+        pool = pools[row.group]
+        if len(pool) > negatives:
+            drawn = Random(f"{seed}/{key[0]}/{key[1]}").sample(pool, negatives + 1)  # one may be the row's own
+            found[key] = replace(row, neg=tuple([text for text in drawn if text not in row.pos][:negatives]))
+    return found
+
+
+def finetune(model: object, rows: Sequence[Row], pairs: Probe, settings: Finetuning, seed: int) -> None:
+    """Go on with rows that have hard negatives: Adam, learning rate falling linearly. Changes `model`."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    from cmtp.train.contrastive import InfoNCE
+    from cmtp.train.trainers import pair_labels
+
+    assert isinstance(model, SentenceTransformer)
+    cut = [
+        replace(
+            row,
+            pos=tuple(text[: pairs.characters] for text in row.pos),
+            neg=tuple(text[: pairs.characters] for text in row.neg),
+            in_batch=settings.in_batch,
+            group="",
+        )
+        for row in rows
+    ]
+
+    def read(epoch: int) -> Iterator[Block]:
+        return iter([list(cut)])
+
+    loss = InfoNCE(model, 1 / pairs.scale, chunk=sys.maxsize)  # a batch of token tables fits into memory
+    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, settings.steps)
+    for batch in islice(iter(Batches(read, settings.batch, seed)), settings.steps):
+        queries, passages, labels = pair_labels(batch, 0)
+        optimizer.zero_grad()
+        loss([model.preprocess(queries), model.preprocess(passages)], labels).backward()
+        optimizer.step()
+        schedule.step()

@@ -1,0 +1,188 @@
+"""Local data as mteb's tasks, and what mteb is to score: encoders and BM25.
+
+mteb does the scoring, so a local set and one of the hub are measured alike. Its six types of C-MTEB are Retrieval,
+Reranking, STS, PairClassification, Classification and Clustering.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import mteb
+import numpy as np
+from datasets import Dataset, DatasetDict
+from mteb.abstasks import (
+    AbsTaskClassification,
+    AbsTaskClustering,
+    AbsTaskPairClassification,
+    AbsTaskRetrieval,
+    AbsTaskSTS,
+)
+from mteb.models.abs_encoder import AbsEncoder
+from mteb.models.model_meta import ModelMeta, ScoringFunction
+
+from cmtp.evaluate.baselines import bm25_scores
+from cmtp.evaluate.local import Labelled, Local, Pairs, Ranked, Searched
+from cmtp.train.batches import text_hash
+
+Embed = Callable[[Sequence[str], bool], np.ndarray]
+"""Texts, and whether they are queries to search with, to [n, d] L2-normalised vectors."""
+
+SEARCHING = ("Retrieval", "Reranking")
+"""Types whose queries get the instruction (C-Pack's own evaluation), and that BM25 can do."""
+
+MEASURES = {
+    "Retrieval": "ndcg_at_10",
+    "Reranking": "map_at_1000",
+    "STS": "cosine_spearman",
+    "PairClassification": "cosine_ap",
+    "Classification": "accuracy",
+    "Clustering": "v_measure",
+}
+"""Measure of each type as in C-Pack's appendix; mteb's own for pair classification is the accuracy at the best cut."""
+
+
+class TextEncoder(AbsEncoder):
+    """Anything that embeds texts, as mteb calls it."""
+
+    def __init__(self, name: str, embed: Embed) -> None:
+        self.name = name
+        self.embed = embed
+        self.mteb_model_meta = _meta(name)
+
+    def encode(self, inputs: Any, *, task_metadata: Any, prompt_type: Any = None, **_: Any) -> np.ndarray:
+        """[n, d] vectors of the texts of a data loader."""
+        texts = [text for batch in inputs for text in batch["text"]]
+        return self.embed(texts, prompt_type == "query" and task_metadata.type in SEARCHING)
+
+
+class BM25:
+    """BM25 as mteb calls a search engine."""
+
+    name = "BM25"
+
+    def __init__(self) -> None:
+        self.mteb_model_meta = _meta(self.name)
+        self.ids: list[str] = []
+        self.texts: list[str] = []
+
+    def index(self, corpus: Dataset, **_: Any) -> None:
+        """Take the passages."""
+        self.ids, self.texts = list(corpus["id"]), list(corpus["text"])
+
+    def search(
+        self, queries: Dataset, *, top_k: int, top_ranked: dict[str, list[str]] | None = None, **_: Any
+    ) -> dict[str, dict[str, float]]:
+        """Scores of the best passages of each query, or of those it is given."""
+        scores = bm25_scores(list(queries["text"]), self.texts)
+        place = {key: at for at, key in enumerate(self.ids)}
+        found: dict[str, dict[str, float]] = {}
+        for at, key in enumerate(queries["id"]):
+            row = scores(at, at + 1)[0]
+            if top_ranked is not None:
+                best = np.array([place[one] for one in top_ranked[key]])
+            else:
+                best = np.argsort(-row, kind="stable")[:top_k]
+            found[key] = {self.ids[i]: float(row[i]) for i in best}
+        return found
+
+
+def score_local(data: Local, models: Sequence[TextEncoder | BM25]) -> list[tuple[str, str, list[float | None]]]:
+    """Score models on a file.
+
+    Returns:
+        Type, measure and a value per model (None where the model cannot do it) for each task the file gives.
+    """
+    rows = []
+    for kind in kinds(data):
+        values: list[float | None] = []
+        for model in models:
+            if isinstance(model, BM25) and kind not in SEARCHING:
+                values.append(None)
+                continue
+            task = make_task(data, kind)  # anew for each model: a task keeps the state of its random numbers
+            found = task.evaluate(model, "test", encode_kwargs={"batch_size": 64})["default"]
+            values.append(float(found[MEASURES[kind]]))
+        rows.append((kind, MEASURES[kind], values))
+    return rows
+
+
+def kinds(data: Local) -> list[str]:
+    """The types of tasks that a file gives."""
+    if isinstance(data, Pairs):
+        return ["PairClassification"] if data.binary else ["STS"]
+    if isinstance(data, Ranked):
+        return ["Reranking"]
+    return ["Retrieval"] if isinstance(data, Searched) else ["Classification", "Clustering"]
+
+
+def make_task(data: Local, kind: str) -> Any:
+    """A file as a task of one of its `kinds`, its data in memory."""
+    if isinstance(data, Pairs):
+        texts = {"sentence1": data.left, "sentence2": data.right}
+        if kind == "STS":
+            low, high = float(data.labels.min()), float(data.labels.max())
+            test = Dataset.from_dict(texts | {"score": data.labels.tolist()})
+            return _task(AbsTaskSTS, data.name, kind, {"test": test}, min_score=low, max_score=high)
+        test = Dataset.from_dict(texts | {"labels": data.labels.astype(int).tolist()})
+        return _task(AbsTaskPairClassification, data.name, kind, {"test": test})
+    if isinstance(data, Labelled):
+        names = sorted(set(data.labels))
+        codes = [names.index(label) for label in data.labels]
+        if kind == "Clustering":
+            test = Dataset.from_dict({"sentences": data.texts, "labels": codes})
+            return _task(AbsTaskClustering, data.name, kind, {"test": test}, max_fraction_of_documents_to_embed=None)
+        return _task(AbsTaskClassification, data.name, kind, DatasetDict(_halves(data.texts, codes)))
+    return _task(AbsTaskRetrieval, data.name, kind, {"default": {"test": _search(data)}})
+
+
+def _halves(texts: list[str], codes: list[int]) -> dict[str, Dataset]:
+    """Train and test: by the hash of the text, so that equal texts are on one side."""
+    sides: dict[str, dict[str, list[Any]]] = {name: {"text": [], "label": []} for name in ("train", "test")}
+    for text, code in zip(texts, codes, strict=True):
+        side = sides["train" if text_hash(text) % 2 else "test"]
+        side["text"].append(text)
+        side["label"].append(code)
+    return {name: Dataset.from_dict(side) for name, side in sides.items()}
+
+
+def _search(data: Ranked | Searched) -> dict[str, Any]:
+    if isinstance(data, Searched):
+        corpus, queries, relevant, ranked = data.corpus, data.queries, data.relevant, None
+    else:
+        ids: dict[str, str] = {}
+        queries, relevant, ranked = {}, {}, {}
+        for at, (query, pos, neg) in enumerate(zip(data.queries, data.pos, data.neg, strict=True)):
+            for text in (*pos, *neg):
+                ids.setdefault(text, f"d{len(ids)}")
+            queries[f"q{at}"] = query
+            relevant[f"q{at}"] = {ids[text]: 1 for text in pos}
+            # negatives first: where all scores are equal, no positive ranks high by its place in the file
+            ranked[f"q{at}"] = list(dict.fromkeys(ids[text] for text in (*neg, *pos)))
+        corpus = {key: text for text, key in ids.items()}
+    return {
+        "corpus": Dataset.from_dict({"id": list(corpus), "text": list(corpus.values())}),
+        "queries": Dataset.from_dict({"id": list(queries), "text": list(queries.values())}),
+        "relevant_docs": relevant,
+        "top_ranked": ranked,
+    }
+
+
+def _task(base: type, name: str, kind: str, dataset: Any, **attributes: Any) -> Any:
+    metadata = mteb.TaskMetadata(
+        name=name,
+        description="a local file",
+        dataset={"path": name, "revision": "local"},
+        type=cast(Any, kind),
+        eval_splits=["test"],
+        eval_langs=["cmn-Hans"],
+        main_score=MEASURES[kind],
+    )
+    task = type("LocalTask", (base,), {"metadata": metadata, **attributes})()
+    task.dataset, task.data_loaded = dataset, True
+    return task
+
+
+def _meta(name: str) -> ModelMeta:
+    return ModelMeta.create_empty({"name": f"local/{name}", "similarity_fn_name": ScoringFunction.COSINE})

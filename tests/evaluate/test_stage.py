@@ -1,0 +1,109 @@
+"""`eval:` in a recipe: whole documents are in rejects/eval and in no table that is trained on."""
+
+import json
+from random import Random
+
+import polars as pl
+import pytest
+
+from cmtp.build import Options, build
+from cmtp.engine.progress import BuildProgress
+from cmtp.errors import UsageError
+from cmtp.evaluate.heldout import own_split, read_pairs, retrieval_task
+from cmtp.evaluate.probe import Probe, compare
+from cmtp.recipe import load_recipe
+from cmtp.train.settings import FinetuneSettings, HeldOut, WeakSettings
+from cmtp.train.shards import Corpus
+
+THINGS = "花盆水泵台灯书架电扇雨伞木桌铁锅茶壶棉被梯子风筝钢笔地图手套镜子钥匙篮子"
+DOINGS = "清洗修理保养安装拆开存放搬运上油晾干检查更换包装"
+
+
+def made(folder, raw, *overrides, until="mine"):
+    recipe = load_recipe(None, ["similarity.threshold=-1", "mine.share=1.0", "shard.min_pretrain_chars=1", *overrides])
+    with BuildProgress() as progress:
+        build([str(raw)], str(folder), recipe, Options(workers=1, until=until), progress)
+    return str(folder)
+
+
+def words(text):
+    return [text[i : i + 2] for i in range(0, len(text), 2)]
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory):
+    """Articles of two sections each, so that a document has several pairs."""
+    folder = tmp_path_factory.mktemp("raw") / "household"
+    folder.mkdir()
+    random = Random(3)
+    for n, thing in enumerate(words(THINGS)):
+        sections = []
+        for doing in random.sample(words(DOINGS), 3):
+            order = [random.choice(words(DOINGS)) + random.choice(words(THINGS)) for _ in range(4)]
+            steps = "，".join(f"{one}的时候要留意第{n}种情形" for one in order)
+            text = f"{doing}{thing}之前先看说明书。{steps}。最后把{thing}放回原处。"
+            sections.append(f"## 怎样{doing}{thing}\n\n{text}\n")
+        (folder / f"{n}.md").write_text(f"# {thing}手册\n\n" + "\n".join(sections), encoding="utf-8")
+    return folder.parent
+
+
+@pytest.fixture(scope="module")
+def builds(raw, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("builds")
+    return made(folder / "held", raw, "eval.share=0.4"), made(folder / "all", raw)
+
+
+def test_held_out_documents_are_in_no_table_but_theirs(builds):
+    held, whole = builds
+    rows = {
+        name: pl.read_parquet(f"{held}/{name}/*.parquet") for name in ("pairs", "finetune", "pretrain", "rejects/eval")
+    }
+    out, docs = rows["rejects/eval"], set(rows["rejects/eval"]["doc_id"])
+    assert 0 < out.height < rows["pairs"].height + out.height
+    assert set(out["reason"].cast(pl.String)) == {"held_out"}
+    assert json.loads(out["evidence"][0]) == {"share": 0.4, "seed": 1}
+    assert not docs & set(rows["pairs"]["doc_id"])
+    assert not docs & set(rows["pretrain"]["doc_id"])
+    passages = set(out["passage"])
+    finetune = rows["finetune"]
+    assert finetune.height
+    assert not passages & {text for side in ("pos", "neg") for row in finetune[side] for text in row}
+    everything = pl.read_parquet(f"{whole}/pairs/*.parquet")
+    assert set(everything["pair_id"]) == set(out["pair_id"]) | set(rows["pairs"]["pair_id"])
+    assert set(pl.read_parquet(f"{whole}/pretrain/*.parquet")["doc_id"]) == docs | set(rows["pretrain"]["doc_id"])
+
+
+def test_the_task_is_the_same_whether_build_or_trainer_holds_out(builds):
+    held, whole = builds
+    assert own_split(held) == (0.4, 1)
+    assert own_split(whole) is None
+    mine, theirs = retrieval_task(held, 0.01, 9, 1000, 1000), retrieval_task(whole, 0.4, 1, 1000, 1000)
+    assert set(mine.queries) == set(theirs.queries)
+    assert set(mine.passages) == set(theirs.passages)
+    assert mine.held_out == theirs.held_out
+
+
+def test_the_trainer_takes_all_rows_of_a_build_that_held_out_itself(builds):
+    corpus = Corpus(builds[0], HeldOut(share=0.9))
+    pairs = read_pairs(builds[0], ["query"], 0.9, 5, held_out=False)
+    assert len([row for block in corpus.weak(WeakSettings()) for row in block]) == pairs.height > 0
+    finetune = pl.read_parquet(f"{builds[0]}/finetune/*.parquet").height
+    assert len([row for block in corpus.finetune(FinetuneSettings(), 0, 0) for row in block]) == finetune
+
+
+def test_builds_that_hold_out_different_documents_are_not_compared(builds):
+    with pytest.raises(UsageError, match="held out different documents"):
+        compare(list(builds), Probe())
+
+
+def test_until_eval_without_a_share_ends_after_similarity(raw, tmp_path):
+    shards = made(tmp_path / "b", raw, until="eval")
+    manifest = json.loads((tmp_path / "b" / "manifest.json").read_text(encoding="utf-8"))
+    assert [stage["stage"] for stage in manifest["stages"]] == ["extract", "dedup", "filter", "similarity"]
+    assert pl.read_parquet(f"{shards}/pairs/*.parquet").height
+
+
+def test_until_an_earlier_stage_holds_nothing_out(raw, tmp_path):
+    shards = made(tmp_path / "b", raw, "eval.share=0.4", until="filter")
+    docs = set(pl.read_parquet(f"{shards}/pairs/*.parquet")["doc_id"])
+    assert set(pl.read_parquet(f"{shards}/pretrain/*.parquet")["doc_id"]) == docs
