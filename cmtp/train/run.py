@@ -17,6 +17,7 @@ import torch
 from accelerate import PartialState
 from huggingface_hub.utils import disable_progress_bars
 from sentence_transformers import SentenceTransformer
+from torch.utils.tensorboard import SummaryWriter
 from transformers.utils import logging as transformers_logging
 
 from cmtp.errors import UsageError
@@ -182,6 +183,9 @@ def _evaluate(shards: str, settings: TrainSettings, place: stages.Place, done: l
         folder = _folder(folder, stage)
         rows.append(score_folder(f"after {stage}", folder, task, settings, instructed=stage == "finetune"))
         print(rows[-1].line(), flush=True)
+    with SummaryWriter(str(place.work / "scores")) as board:
+        for row in rows:
+            board.add_scalar(f"held-out nDCG@10/{row.name}", row.ndcg.mean())
     gain = bootstrap(rows[-1].ndcg, rows[2].ndcg)
     print(f"{rows[-1].name} - untrained: {interval_text(gain)}")
     return {

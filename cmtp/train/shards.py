@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from random import Random
 
 import pyarrow as pa
@@ -87,8 +88,12 @@ class Corpus:
                     finetune_row(row, settings, held_texts, Random(f"{seed}/{epoch}/{row['pair_id']}")) for row in rows
                 ]
 
+    @cached_property
+    def _held_by_build(self) -> bool:
+        return own_split(self.shards) is not None
+
     def _kept(self, doc_ids: pa.Array) -> pa.Array:
-        if own_split(self.shards):
+        if self._held_by_build:
             return pa.array([True] * len(doc_ids))  # they are in none of the tables
         return pa.array(~is_held_out(doc_ids, self.held.share, self.held.seed))
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from cmtp.errors import CmtpError, UsageError
 from cmtp.evaluate.heldout import manifest_sha256
@@ -104,6 +105,9 @@ def test_card_and_logs(shards, whole):
     assert "not C-MTEB" in card
     assert json.loads((out / "training.json").read_text(encoding="utf-8")) == report
     assert len(list(out.glob(".work/*.run/logs/events.out.tfevents.*"))) == 3
+    board = EventAccumulator(str(out / ".work" / "scores")).Reload()
+    score = board.Scalars("held-out nDCG@10/after finetune")[-1].value
+    assert score == pytest.approx(report["scores"]["rows"]["after finetune"]["ndcg@10"], abs=1e-4)
 
 
 def test_a_finished_run_is_not_done_again(shards, whole):
