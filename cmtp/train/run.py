@@ -223,4 +223,4 @@ def _publish(target: Path, current: Path, settings: TrainSettings, report: dict[
 def _barrier(place: stages.Place) -> None:
     """Wait for the other devices' processes."""
     if place.world > 1:
-        PartialState().wait_for_everyone()
+        PartialState(cpu=not torch.cuda.is_available()).wait_for_everyone()
