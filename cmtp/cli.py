@@ -236,7 +236,6 @@ def train(
     from cmtp.train.run import train as run_train
 
     run_train(shards, out, settings, stages, init, fresh=not resume, threads=threads)
-    print(f"the model is in {out}: SentenceTransformer({out!r}) opens it, README.md describes it")
 
 
 @app.command(name="eval")

@@ -61,6 +61,7 @@ def train(
         report["scores"] = _evaluate(shards, settings, run.place, list(run.facts))
         report["seconds"] = round(time.perf_counter() - started, 1)
         _publish(Path(out), run.folder, settings, report)
+        print(f"the model is in {out}: SentenceTransformer({out!r}) opens it, README.md describes it")
     return report
 
 

@@ -123,6 +123,24 @@ def test_other_settings_in_the_same_folder_are_refused(shards, whole):
         run(shards, whole[0], "weak", "seed=7")
 
 
+def test_two_processes_train_the_model_of_one(shards, tmp_path):
+    """Torchrun over gloo, batches shared out: the weights of one process up to rounding, without dropout."""
+    more = ["model.dropout=0", "weak={max_steps: 8, log_steps: 4}", "finetune={max_steps: 4, log_steps: 2}"]
+    run(shards, tmp_path / "one", "weak,finetune", *more)
+    settings = [word for item in [*TINY, *more] for word in ("--set", item)]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", "-m", "cmtp.cli"]
+    command += ["train", shards, "--out", str(tmp_path / "two"), "--stage", "weak,finetune", *settings]
+    environment = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("the model is in") == 1
+    one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
+    start = load_file(tmp_path / "one" / ".work" / "start" / "model.safetensors")
+    name = "embeddings.word_embeddings.weight"
+    assert not torch.allclose(one[name], start[f"bert.{name}"], atol=1e-3)
+    assert all(torch.allclose(one[name], two[name], atol=2e-4) for name in one)
+
+
 def test_a_start_that_is_no_checkpoint_is_refused(shards, tmp_path):
     from cmtp.train.run import train
 
