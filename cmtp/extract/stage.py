@@ -54,7 +54,7 @@ class ExtractStage:
                 before = before if part.start else 0
                 parts[index] = replace(part, newlines=before)
                 before += newlines.get((part.path, part.stop), 0)
-        yield [_task(job, "extract", index, [asdict(part) for part in parts]) for index, parts in enumerate(tasks)]
+        yield [_task(job, "extract", index, [dict(vars(part)) for part in parts]) for index, parts in enumerate(tasks)]
 
 
 def _task(job: StageJob, name: str, index: int, inputs: list[Any]) -> Task:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -46,6 +47,7 @@ READABLE: Final = (
 """What a person is told when a file is in none of them."""
 
 
+@lru_cache(maxsize=1024)  # asked several times on end for a file
 def split_name(path: str) -> tuple[str, str | None, str | None]:
     """A file's name without its format's endings, its format, its compression; None where the name does not say."""
     name = path.rsplit("/", 1)[-1]

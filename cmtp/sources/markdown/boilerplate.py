@@ -95,13 +95,19 @@ def strip(blocks: list[Block]) -> list[Block]:
                 after_image = True
                 _drop_lead_in(kept)
                 continue
-            below_image = after_image if len(lines) == 1 else is_only_image(join(lines[:-1]))
-            if below_image and block.kind == TEXT and _is_caption(lines[-1]):
+            if block.kind == TEXT and _below_image(lines, after_image) and _is_caption(lines[-1]):
                 after_image = False
                 continue
         after_image = False
         kept.append(block)
     return _without_link_lists(kept)
+
+
+def _below_image(lines: list[str], after_image: bool) -> bool:
+    """Whether a block's last line stands right below an image: in the block before, or in its own lines."""
+    if len(lines) == 1:
+        return after_image
+    return any("![" in line or "<img" in line for line in lines[:-1]) and is_only_image(join(lines[:-1]))
 
 
 def is_navigation(heading: str) -> bool:
