@@ -148,7 +148,7 @@ def test_words_that_are_broken_up(text, found):
 def test_ornaments_between_characters_are_counted():
     assert breaks_in("快❤排，收㊙️录，权🎲重") == 3
     assert breaks_in("这是**重点**，A→B，阿·Q，脱□字，卓越®卡，春 夏") == 0
-    assert reason("通知", "收❤录排❤名找我❤们，价❤格美丽") is not None
+    assert reason("通知", "收❤录排❤名找我❤们，价❤格美丽").startswith("malicious_")
 
 
 def test_context_decides():
