@@ -159,7 +159,7 @@ def quality(texts: list[str], rows: int, workers: int) -> list[str]:
     return [*lines, *(f"| {name} | skipped: not installed | | | |" for name in DROPS if not installed(name))]
 
 
-def whole_stage(texts: list[str], rows: int, workers: int, scratch: str | None) -> list[str]:
+def whole_stage(texts: list[str], rows: int, peer_rows: int, workers: int, scratch: str | None) -> list[str]:
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         files, _ = make(texts, rows, folder, workers)
         runs = [run_stage(Store(folder), files, workers)]
@@ -178,11 +178,11 @@ def whole_stage(texts: list[str], rows: int, workers: int, scratch: str | None) 
     ]
     if not installed("datatrove"):
         return [*lines, "| datatrove | | | skipped: not installed | | | |"]
-    some = some[:20_000]
+    some = some[:peer_rows]
     _, took = drops("datatrove", some, SETTINGS.threshold)
     theirs = len(some) / took
     lines.append(
-        f"| datatrove (the first 20,000) | {workers} | {len(some):,} | {took:.1f} | {theirs:,.0f} | "
+        f"| datatrove{', the first rows' if len(some) < rows else ', the same rows'} | {workers} | {len(some):,} | {took:.1f} | {theirs:,.0f} | "
         f"| {rate / theirs:.0f} × as fast |"
     )
     return lines
@@ -194,6 +194,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="parts to run (default: all)")
     parser.add_argument("--rows", type=int, default=20_000, help="passages compared by brute force (default 20,000)")
     parser.add_argument("--stage-rows", type=int, default=500_000, help="rows of the part stage (default 500,000)")
+    parser.add_argument("--peer-rows", type=int, default=500_000, help="rows datatrove gets of these; 10 minutes")
     parser.add_argument("--shared", type=int, nargs="+", default=[100_000, 1_000_000], help="rows of pathological")
     parser.add_argument("--sizes", type=int, nargs="+", default=[10**5, 10**6, 10**7], help="rows of scaling")
     parser.add_argument("--workers", type=int, default=2)
@@ -217,7 +218,9 @@ def main() -> None:
     parts: dict[str, Callable[[], list[str]]] = {
         "signatures": lambda: signature_rates(texts, arguments.workers),
         "quality": lambda: quality(texts, arguments.rows, arguments.workers),
-        "stage": lambda: whole_stage(texts, arguments.stage_rows, arguments.workers, arguments.scratch),
+        "stage": lambda: whole_stage(
+            texts, arguments.stage_rows, arguments.peer_rows, arguments.workers, arguments.scratch
+        ),
         "pathological": lambda: pathological(arguments.shared, arguments.workers, arguments.scratch),
         "scaling": lambda: scaling(texts, arguments.sizes, arguments.workers, arguments.scratch, arguments.chart),
     }

@@ -55,6 +55,9 @@ def build(
     against: Annotated[
         list[str] | None, typer.Option(help="Output folder of an earlier build, not to be issued again; repeatable.")
     ] = None,
+    decontaminate: Annotated[
+        list[str] | None, typer.Option(help="Evaluation file or folder, not to be trained on; repeatable.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one per core.")] = None,
     max_memory: Annotated[str | None, typer.Option(help="Bound on memory, for example 8GiB.")] = None,
     until: Annotated[
@@ -72,8 +75,9 @@ def build(
     from cmtp.recipe import load_recipe
     from cmtp.schema import STAGES
 
-    older = [f"dedup.against={json.dumps(against, ensure_ascii=False)}"] if against else []
-    settings = load_recipe(recipe, [*(set_ or []), *older])
+    given = {"against": against, "decontaminate": decontaminate}
+    others = [f"dedup.{name}={json.dumps(paths, ensure_ascii=False)}" for name, paths in given.items() if paths]
+    settings = load_recipe(recipe, [*(set_ or []), *others])
     if until not in STAGES:
         raise UsageError(f"--until {until}: give one of {', '.join(STAGES)}")
     roots = [*source, *(more or [])]

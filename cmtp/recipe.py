@@ -99,10 +99,14 @@ class DedupSettings(Settings):
     """Whether two passages of one document may be near-duplicates. An author who writes two articles that differ in one
     word means both; exact copies within a document always go."""
     number_chars: Annotated[int, Field(ge=0)] = 64
-    """Passages of up to this many characters are no near-duplicates if their numbers differ: 够 1 人食用, 够 2 人."""
+    """Passages of up to this many characters are no near-duplicates if their numbers (够 1 人食用, 够 2 人), negations
+    (可以, 不可以) or Latin letters differ."""
     same_amounts: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Longer passages are no near-duplicates if they share fewer of their amounts (Jaccard): rules that set other terms
     and fees in the same words say different things. Ordinals (第三十条) are no amounts. 0 turns this off."""
+    same_subject: bool = True
+    """Passages are no near-duplicates if what differs is what their queries differ in, on both sides: 法官 in an
+    article of 法官法 is 检察官 in one of 检察官法."""
     permutations: Annotated[int, Field(ge=16, le=1024)] = 128
     """MinHash permutations."""
     bands: Annotated[int, Field(ge=1)] = 21
@@ -111,12 +115,14 @@ class DedupSettings(Settings):
     """Characters per n-gram; 3 for texts of up to 12 characters, the whole text where it is shorter than that."""
     source_priority: Annotated[list[str], Field(max_length=126)] = []
     """Sources by rank, best first; sources not named come last."""
-    keep: Annotated[list[Literal["source_priority", "length", "id"]], Field(min_length=1)] = [
+    keep: Annotated[list[Literal["quality", "source_priority", "length", "id"]], Field(min_length=1)] = [
+        "quality",
         "source_priority",
         "length",
         "id",
     ]
-    """Which of several copies stays, most significant first: of the better source, the longer passage, the lower id."""
+    """Which of several copies stays, most significant first: the passage that is not damaged (U+FFFD, private-use
+    characters, HTML entities) and ends as a sentence does, of the better source, the longer passage, the lower id."""
     against: list[str] = []
     """Output folders of builds made earlier: what they hold is not issued again (``in_older_release``)."""
     decontaminate: list[str] = []

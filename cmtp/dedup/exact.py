@@ -82,7 +82,7 @@ def keys(task: Task, store: Store) -> Result:
     low, high = np.where(swapped[:, None], passage, query), np.where(swapped[:, None], query, passage)
     columns = {
         "row": rows,
-        "rank": policy.ranks(table["source"], folded["passage"].lengths, settings, older),
+        "rank": policy.ranks(table["passage"], table["source"], folded["passage"].lengths, settings, older),
         "id_high": id_high,
         "id_low": id_low,
         "owner": id_high ^ _OLDER if older else _owners(table, id_high),

@@ -153,7 +153,8 @@ def gather(task: Task, store: Store) -> Result:
     settings, side = task.settings, task.inputs[-1]
     slots = store.read_json(f"{task.folder}/groups-{side}.json")["slots"]
     rows, target = arrays(read_all(store, [layout.file(f"members-{side}", task.index)]), ["row", "slot"])
-    table = layout.read(store, task.index, ["pair_id", side, "doc_id"])
+    subjects = ["query"] if side == "passage" and settings["same_subject"] else []
+    table = layout.read(store, task.index, ["pair_id", side, "doc_id", *subjects])
     table = table.take(pa.array(rows.astype(np.int64) - layout.starts[task.index]))
     id_high, id_low = policy.id_halves(table["pair_id"])
     row, order = arrays(read_all(store, [layout.file(f"order-{side}", task.index)]), ["row", "order"])
@@ -167,5 +168,6 @@ def gather(task: Task, store: Store) -> Result:
         "id_low": id_low,
         "text": pa.concat_arrays([pa.array([], pa.string()), *table[side].chunks]),
     }
+    columns |= {name: pa.concat_arrays([pa.array([], pa.string()), *table[name].chunks]) for name in subjects}
     write_ranges(store, layout.file(f"texts-{side}", task.index), columns, target, slots)
     return Result(rows=len(rows), bytes=table.nbytes)

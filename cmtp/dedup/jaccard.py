@@ -10,7 +10,7 @@ import numba
 import numpy as np
 
 from cmtp.dedup.kernel import hash_folded, shingle_sets, signatures
-from cmtp.dedup.numbers import numbers_of
+from cmtp.dedup.numbers import NUMERALS, numbers_of
 from cmtp.text.compare import Folded
 
 MISSED: Final = 1e-4
@@ -24,7 +24,7 @@ class Rows(NamedTuple):
         document: uint64[rows], hash of the document; rows that share one are not compared.
         form: uint64[rows], hash of the comparison form; rows that share one are as many as the exact exchange allowed.
         lengths: uint32[rows], characters of comparison form.
-        numbers: uint64[rows], hash of the sequence of numbers.
+        numbers: uint64[rows], hash of the sequence of numbers, negations and Latin letters.
         sketch: uint8[rows, permutations], the lowest byte of every slot of the signature.
         fixed: bool[rows], rows that stay whatever they resemble.
     """
@@ -46,6 +46,8 @@ class Sets(NamedTuple):
         starts: int64[some rows + 1], where the shingles of each text start.
         amounts: uint64[:], hashes of the numbers that are no ordinals, sorted and unique within each text.
         amount_starts: int64[some rows + 1], where the amounts of each text start.
+        texts: int32[:], the texts in comparison form, and where each of them starts.
+        queries: int32[:], their queries in comparison form, empty ones where these do not matter.
     """
 
     place: np.ndarray
@@ -53,6 +55,10 @@ class Sets(NamedTuple):
     starts: np.ndarray
     amounts: np.ndarray
     amount_starts: np.ndarray
+    texts: np.ndarray
+    text_starts: np.ndarray
+    queries: np.ndarray
+    query_starts: np.ndarray
 
 
 class Limits(NamedTuple):
@@ -60,7 +66,7 @@ class Limits(NamedTuple):
 
     Attributes:
         threshold: lowest Jaccard similarity.
-        chars: texts of up to this many characters are no copies if their numbers differ.
+        chars: texts of up to this many characters are no copies if their numbers, negations or Latin letters differ.
         amounts: longer texts are no copies if the Jaccard similarity of their amounts is lower; 0: no guard.
         slots: equal bytes of two sketches from which the texts are compared.
     """
@@ -93,12 +99,12 @@ def rows_of(folded: Folded, document: np.ndarray, fixed: np.ndarray, permutation
     return Rows(document, form, folded.lengths.astype(np.uint32), numbers_of(folded)[0], sketch, fixed)
 
 
-def sets_of(folded: Folded, rows: np.ndarray, total: int, width: int) -> Sets:
-    """What is held of some rows: `folded` are their texts, `rows` their numbers among `total`."""
+def sets_of(folded: Folded, queries: Folded, rows: np.ndarray, total: int, width: int) -> Sets:
+    """What is held of some rows: `folded` and `queries` are their texts, `rows` their numbers among `total`."""
     place = np.full(total, -1, np.int32)
     place[rows] = np.arange(len(rows), dtype=np.int32)
     _, amounts, starts = numbers_of(folded)
-    return Sets(place, *shingle_sets(folded, width), amounts, starts)
+    return Sets(place, *shingle_sets(folded, width), amounts, starts, *folded, *queries)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -172,6 +178,37 @@ def _amounts_differ(amounts, starts, a, b, share):  # type: ignore[no-untyped-de
 
 
 @numba.njit(cache=True, nogil=True)
+def _ideograph(code):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    return 0x3400 <= code <= 0x9FFF or 0x20000 <= code < 0x32000
+
+
+@numba.njit(cache=True, nogil=True)
+def _says(texts, starts, row, first, second):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    i, last = starts[row], starts[row + 1] - 1
+    while i < last and not (texts[i] == first and texts[i + 1] == second):
+        i += 1
+    return i < last
+
+
+@numba.njit(cache=True, nogil=True)
+def _own_subject(texts, starts, queries, query_starts, a, b, numerals):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Whether two ideographs that are no numerals follow each other in the query and the text of a and in none of b."""
+    for i in range(query_starts[a], query_starts[a + 1] - 1):
+        one, two = queries[i], queries[i + 1]
+        if not (_ideograph(one) and _ideograph(two)):
+            continue
+        if (one < len(numerals) and numerals[one]) or (two < len(numerals) and numerals[two]):
+            continue
+        if (
+            _says(texts, starts, a, one, two)
+            and not _says(texts, starts, b, one, two)
+            and not _says(queries, query_starts, b, one, two)
+        ):
+            return True
+    return False
+
+
+@numba.njit(cache=True, nogil=True)
 def _cluster(  # type: ignore[no-untyped-def]  # noqa: ANN202
     first,  # noqa: ANN001
     last,  # noqa: ANN001
@@ -183,9 +220,10 @@ def _cluster(  # type: ignore[no-untyped-def]  # noqa: ANN202
     keeper,  # noqa: ANN001
     similarity,  # noqa: ANN001
     asked,  # noqa: ANN001
+    numerals,  # noqa: ANN001
 ):
     document, form, lengths, numbers, sketch, fixed = rows
-    place, shingles, ends, amounts, at = sets
+    place, shingles, ends, amounts, at, texts, text_starts, queries, query_starts = sets
     threshold, chars, share, slots = limits
     comparisons = 0
     for row in range(first, last):
@@ -206,6 +244,10 @@ def _cluster(  # type: ignore[no-untyped-def]  # noqa: ANN202
             comparisons += 1
             found = jaccard(shingles, ends, one, other, threshold)
             if found >= 0:
+                if _own_subject(texts, text_starts, queries, query_starts, one, other, numerals) and _own_subject(
+                    texts, text_starts, queries, query_starts, other, one, numerals
+                ):
+                    continue
                 keeper[row] = leader
                 similarity[row] = found
                 break
@@ -235,10 +277,12 @@ class Clusters:
         Whom a row is compared with: the better rows it shares a band with that stayed, and for those that did not, the
         row they lost to. So a row is lost only for a row it resembles itself, however long the chain between them.
 
-        Two guards keep apart what differs in substance rather than in wording. Rows of one document are never copies of
-        each other: an author who writes two articles that differ in one word means both. And numbers are substance: in
-        a short text any number, in a longer one most of its amounts. Ordinals (第三十条) are no amounts: a reference
-        moves when a law is amended.
+        Three guards keep apart what differs in substance rather than in wording. Rows of one document are never copies
+        of each other: an author who writes two articles that differ in one word means both. Numbers are substance: in
+        a short text any number, negation or Latin letter, in a longer one most of its amounts. Ordinals (第三十条) are
+        no amounts: a reference moves when a law is amended. And so is the subject: where the words that differ are also
+        those in which the queries differ, on both sides, the same is said of two things (法官 in 法官法, 检察官 in
+        检察官法).
 
         Args:
             first: the first row to decide on; all before it are decided.
@@ -250,4 +294,4 @@ class Clusters:
             limits: when two rows are copies.
         """
         decided = self.keeper, self.similarity, self._asked
-        self.comparisons += _cluster(first, last, rows, sets, starts, neighbours, limits, *decided)
+        self.comparisons += _cluster(first, last, rows, sets, starts, neighbours, limits, *decided, NUMERALS)

@@ -51,7 +51,7 @@ def sketch(task: Task, store: Store) -> Result:
     rows = (left + layout.starts[task.index]).astype(np.uint32)
     folded = fold(table[side])
     lengths = folded.lengths if side == "passage" else fold(table["passage"]).lengths
-    rank = policy.ranks(table["source"], lengths, settings, task.index >= layout.own)
+    rank = policy.ranks(table["passage"], table["source"], lengths, settings, task.index >= layout.own)
     order = policy.compact(rank, policy.id_halves(table["pair_id"])[0])
     write_ranges(store, layout.file(f"order-{side}", task.index), {"row": rows, "order": order}, np.zeros(len(rows)), 1)
     some = folded.lengths > 0  # a text of nothing but punctuation has no shingles to share

@@ -1,4 +1,4 @@
-"""The numbers in a text, Chinese numerals included: texts that differ in them alone differ in substance."""
+"""What small differences of substance are made of: numbers, Chinese numerals included, negations, Latin letters."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ import numpy as np
 
 from cmtp.text.compare import Folded
 
-_NUMERALS: Final = np.zeros(1 << 16, np.bool_)
-_NUMERALS[list(map(ord, "0123456789〇零二两三四五六七八九十百千万亿"))] = True
+NUMERALS: Final = np.zeros(1 << 16, np.bool_)
+NUMERALS[list(map(ord, "0123456789〇零二两三四五六七八九十百千万亿"))] = True
 """Which characters are of numbers; not 一, rather an article (一个, 一般): where 一 became 二, the 二 tells."""
+
+_SIGNS: Final = np.zeros(1 << 16, np.bool_)
+_SIGNS[list(map(ord, "不没无未非否勿莫毋abcdefghijklmnopqrstuvwxyz"))] = True
+"""Further characters of a short text that two copies share: of 可以吃 and 不可以吃 one is wrong, transitive is not
+intransitive."""
 
 _ORDINAL: Final = ord("第")
 
 
 @numba.njit(cache=True, nogil=True)
-def _numbers(codes, ends, numerals, sequences, amounts, amount_starts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _numbers(codes, ends, numerals, signs, sequences, amounts, amount_starts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     total = 0
     for row in range(len(ends) - 1):
         sequence = np.uint64(0)
@@ -38,6 +43,8 @@ def _numbers(codes, ends, numerals, sequences, amounts, amount_starts):  # type:
                     amounts[total] = number
                     total += 1
             inside = False
+            if i < ends[row + 1] and codes[i] < len(signs) and signs[codes[i]]:
+                sequence = sequence * np.uint64(0xC2B2AE3D27D4EB4F) + np.uint64(codes[i])
         sequences[row] = sequence
         amounts[first:total].sort()
         unique = first
@@ -50,9 +57,9 @@ def _numbers(codes, ends, numerals, sequences, amounts, amount_starts):  # type:
 
 
 def numbers_of(folded: Folded) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Hash of the sequence of numbers of every text; its amounts, and where those of each text start."""
+    """Hash of the numbers, negations and Latin letters of every text; its amounts, where those of each text start."""
     rows = len(folded.ends) - 1
     sequences, starts = np.empty(rows, np.uint64), np.zeros(rows + 1, np.int64)
     amounts = np.empty(len(folded.codes), np.uint64)  # pages never written take no memory
-    _numbers(folded.codes, folded.ends, _NUMERALS, sequences, amounts, starts)
+    _numbers(folded.codes, folded.ends, NUMERALS, _SIGNS, sequences, amounts, starts)
     return sequences, amounts[: starts[-1]].copy(), starts

@@ -5,24 +5,37 @@ from __future__ import annotations
 import binascii
 from typing import Any, Final
 
+import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from cmtp.text.compare import string_buffers
 
-LENGTH_MAX: Final = (1 << 24) - 1
+_LENGTH_BITS: Final = 22
+
+LENGTH_MAX: Final = (1 << _LENGTH_BITS) - 1
 """Characters above which lengths are not told apart."""
+
+_ENDS: Final = tuple(map(ord, "。！？；…”’」』）】》.!?;\"')]"))
+"""Characters a finished text ends with."""
 
 _OWN: Final = 1 << 31
 """Set in the rank of a row of this build: rows of older releases come first."""
 
 
-def ranks(source: pa.ChunkedArray, lengths: np.ndarray, settings: dict[str, Any], older: bool = False) -> np.ndarray:
+def ranks(
+    passage: pa.ChunkedArray,
+    source: pa.ChunkedArray,
+    lengths: np.ndarray,
+    settings: dict[str, Any],
+    older: bool = False,
+) -> np.ndarray:
     """uint32[rows], lower is better: what `keep` names before the id, which decides between equal ranks.
 
     Args:
-        source: the pairs' sources.
+        passage: the pairs' passages.
+        source: their sources.
         lengths: passage lengths in characters of comparison form, so that markup and spaces do not win.
         settings: `keep`, and `source_priority`: sources, best first, unnamed ones come last.
         older: whether these are rows of a release made earlier.
@@ -33,12 +46,60 @@ def ranks(source: pa.ChunkedArray, lengths: np.ndarray, settings: dict[str, Any]
         if name == "id":
             break
         if name == "length":
-            free -= 24
+            free -= _LENGTH_BITS
             rank |= (LENGTH_MAX - np.minimum(lengths, LENGTH_MAX)).astype(np.uint32) << np.uint32(free)
+        elif name == "quality":
+            free -= 2
+            faults = np.empty(len(passage), np.uint32)
+            _faults(*string_buffers(passage), faults)
+            rank |= faults << np.uint32(free)
         else:
             free -= 7
             rank |= _places(source, settings["source_priority"]) << np.uint32(free)
     return rank
+
+
+@numba.njit(cache=True, nogil=True)
+def _entity(data, at, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Whether an HTML entity stands here: &nbsp; or &#12288;."""
+    for i in range(at + 1, min(at + 10, end)):
+        byte = data[i]
+        if byte == ord(";"):
+            return i > at + 2
+        if not (ord("a") <= byte | 32 <= ord("z") or ord("0") <= byte <= ord("9") or byte == ord("#")):
+            return False
+    return False
+
+
+@numba.njit(cache=True, nogil=True)
+def _faults(data, offsets, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Of each text: 2 if it is damaged, and 1 if it does not end as a sentence does.
+
+    Damaged: a replacement character (U+FFFD), a private-use one (U+E000 to U+F8FF), an HTML entity. A sentence ends
+    with 。！？；…, their ASCII forms, or a closing quote or bracket.
+    """
+    for row in range(len(offsets) - 1):
+        end = offsets[row + 1]
+        damaged = False
+        for i in range(offsets[row], end):
+            byte = data[i]
+            if byte < 0xEE:
+                damaged |= byte == ord("&") and _entity(data, i, end)
+            elif byte == 0xEE:
+                damaged = True
+            elif byte == 0xEF:
+                damaged |= data[i + 1] < 0xA4 or (data[i + 1] == 0xBF and data[i + 2] == 0xBD)
+        while end > offsets[row] and data[end - 1] <= 0x20:
+            end -= 1
+        code = 0
+        if end - offsets[row] >= 3 and data[end - 1] >= 0x80:
+            code = (data[end - 3] & 0x0F) << 12 | (data[end - 2] & 0x3F) << 6 | (data[end - 1] & 0x3F)
+        elif end > offsets[row]:
+            code = data[end - 1]
+        finished = False
+        for one in _ENDS:
+            finished |= code == one
+        out[row] = 2 * damaged + (not finished)
 
 
 def _places(source: pa.ChunkedArray, priority: list[str]) -> np.ndarray:

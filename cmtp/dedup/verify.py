@@ -33,7 +33,7 @@ class _Job:
     def __init__(self, store: Store, layout: Layout, side: str, slots: range, settings: dict[str, Any]) -> None:
         self._store, self._settings, self._slots = store, settings, slots
         self._files = layout.files(f"texts-{side}", layout.partitions)
-        self._folded: Folded | None = None  # of a job of one slot, which is most of them
+        self._folded: tuple[Folded, Folded] | None = None  # of a job of one slot, which is most of them
         self.starts = [0]
         parts: list[Rows] = []
         columns: list[list[np.ndarray]] = []
@@ -46,7 +46,7 @@ class _Job:
             parts.append(rows_of(folded, document, row >= layout.own_rows, *own))
             self.starts.append(self.starts[-1] + len(row))
             if len(slots) == 1:
-                self._folded = folded
+                self._folded = folded, self._queries(table)
         self.row, self.id_high, self.id_low = map(np.concatenate, zip(*columns, strict=True))
         self.rows = Rows(*map(np.concatenate, zip(*parts, strict=True)))
 
@@ -55,18 +55,26 @@ class _Job:
         order = np.lexsort([table[name].to_numpy() for name in ("id_low", "id_high", "rank")])
         return table.take(pa.array(order))
 
+    def _queries(self, table: pa.Table) -> Folded:
+        if "query" in table.column_names:
+            return fold(table["query"])
+        return Folded(np.empty(0, np.int32), np.zeros(table.num_rows + 1, np.int64))
+
     def sets(self, rows: np.ndarray) -> Sets:
         """The shingles of some rows, given in ascending order; slots without such a row are not read."""
         width = self._settings["shingle"]
         if self._folded is not None:
-            return sets_of(self._folded.take(rows), rows, len(self.row), width)
-        texts = [pa.array([], pa.string())]
+            folded, queries = (one.take(rows) for one in self._folded)
+            return sets_of(folded, queries, rows, len(self.row), width)
+        tables = []
         for place, slot in enumerate(self._slots):
             first, last = np.searchsorted(rows, self.starts[place : place + 2])
             if first < last:
-                column = self._read(slot)["text"].take(pa.array(rows[first:last] - self.starts[place]))
-                texts += column.chunks
-        return sets_of(fold(pa.concat_arrays(texts)), rows, len(self.row), width)
+                tables.append(self._read(slot).take(pa.array(rows[first:last] - self.starts[place])))
+        if not tables:
+            tables = [self._read(self._slots[0]).slice(0, 0)]
+        table = pa.concat_tables(tables)
+        return sets_of(fold(table["text"]), self._queries(table), rows, len(self.row), width)
 
 
 def verify(task: Task, store: Store) -> Result:

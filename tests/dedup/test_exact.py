@@ -112,7 +112,7 @@ def test_copy_of_a_copy_points_to_a_row_that_stayed(tmp_path):
 
 
 def test_row_capped_for_its_query_keeps_pointing_to_that_query(tmp_path):
-    rows = [row("公告", BODY + "增补若干文字"), row("公告", BODY), row("民法典", BODY)]
+    rows = [row("公告", BODY + "增补若干文字。"), row("公告", BODY), row("民法典", BODY)]
     _, rejects, _, _ = run(tmp_path, rows, max_per_query=1, near="off")
     assert reasons(rejects) == {"公告": "duplicate_query"}
     assert rejects[0]["kept_id"] == rows[0]["pair_id"]

@@ -84,7 +84,8 @@ def test_repeated_finds_every_hash_that_occurs_more_than_once():
 def rank(lengths, source_priority=(), keep=("source_priority", "length", "id"), older=False):
     source = pa.chunked_array([["web", "book", "news", "book"]])
     settings = {"source_priority": list(source_priority), "keep": list(keep)}
-    return policy.ranks(source, np.array(lengths), settings, older)
+    passage = pa.chunked_array([pa.array(["。"] * len(lengths))])
+    return policy.ranks(passage, source, np.array(lengths), settings, older)
 
 
 def test_policy_prefers_source_then_length_then_id():

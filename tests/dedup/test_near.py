@@ -39,7 +39,7 @@ def test_articles_of_one_law_that_differ_in_a_word_survive(tmp_path):
     assert jaccard(rows[0]["passage"], rows[1]["passage"]) > 0.7
     kept, _, _, _ = run(tmp_path, rows, threshold=0.7)
     assert len(kept) == 2
-    kept, _, _, _ = run(tmp_path, rows, threshold=0.7, near_within_document=True, folder="within")
+    kept, _, _, _ = run(tmp_path, rows, threshold=0.7, near_within_document=True, number_chars=0, folder="within")
     assert len(kept) == 1
 
 
@@ -68,6 +68,67 @@ def test_numbers_of_short_texts_are_substance(tmp_path, one, other):
     kept, _, _, _ = run(tmp_path, rows, **settings)
     assert len(kept) == 2
     kept, _, _, _ = run(tmp_path, rows, folder="without", number_chars=0, same_amounts=0.0, **settings)
+    assert len(kept) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (
+            "可以吃一些清淡的食物并且注意休息，对孩子的恢复没有影响",
+            "不可以吃一些清淡的食物并且注意休息，对孩子的恢复没有影响",
+        ),
+        ("Transitive", "Intransitive"),
+        ("He and I went to the store to buy milk.", "She and I went to the store to buy milk."),
+        (
+            "请在命令行里运行这个程序来查看网络连接的状态 netstat",
+            "请在命令行里运行这个程序来查看网络连接的状态 netstatx",
+        ),
+    ],
+)
+def test_negations_and_latin_letters_of_short_texts_are_substance(tmp_path, one, other):
+    rows = pairs.passages([one, other])
+    settings = {"threshold": min(0.8, jaccard(one, other))}
+    kept, _, _, _ = run(tmp_path, rows, **settings)
+    assert len(kept) == 2
+    kept, _, _, _ = run(tmp_path, rows, folder="without", number_chars=0, **settings)
+    assert len(kept) == 1
+
+
+def official(word, law):
+    """An article of two laws that say the same of two offices."""
+    text = (
+        f"初任{word}采用考试、考核的办法，按照德才兼备的标准，从具备任职条件的人员中择优提出人选，并应当具有良好的政治业务"
+        "素质和道德品行，具备全日制普通高等学校法学类本科学历并获得学士及以上学位，从事法律工作满规定的年限"
+    )
+    return row(f"中华人民共和国{law} › 第十三条", text, doc=law)
+
+
+@pytest.mark.parametrize("slot_rows", [1, group.SLOT_ROWS])
+def test_the_same_said_of_two_subjects_survives(tmp_path, monkeypatch, slot_rows):
+    monkeypatch.setattr(group, "SLOT_ROWS", slot_rows)
+    rows = [official("法官", "法官法"), official("检察官", "检察官法")]
+    assert jaccard(rows[0]["passage"], rows[1]["passage"]) > 0.8
+    kept, _, _, _ = run(tmp_path, rows)
+    assert len(kept) == 2
+    kept, _, _, _ = run(tmp_path, rows, folder="without", same_subject=False)
+    assert len(kept) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("法官", "法官法"), ("检察官", "法官法（修正）")),  # amended: the title has no other word for it
+        (
+            ("法官", "法官法第二条"),
+            ("法官", "检察官法第三条"),
+        ),  # another title, the same subject; numerals do not count
+    ],
+)
+def test_a_subject_is_another_only_where_texts_and_queries_say_so(tmp_path, one, other):
+    rows = [official(*one), official(*other)]
+    rows[1]["passage"] += "，并且予以公布"
+    kept, _, _, _ = run(tmp_path, rows)
     assert len(kept) == 1
 
 
