@@ -181,8 +181,9 @@ def whole_stage(texts: list[str], rows: int, peer_rows: int, workers: int, scrat
     some = some[:peer_rows]
     _, took = drops("datatrove", some, SETTINGS.threshold)
     theirs = len(some) / took
+    which = "the first" if len(some) < rows else "the same"
     lines.append(
-        f"| datatrove{', the first rows' if len(some) < rows else ', the same rows'} | {workers} | {len(some):,} | {took:.1f} | {theirs:,.0f} | "
+        f"| datatrove, {which} rows | {workers} | {len(some):,} | {took:.1f} | {theirs:,.0f} | "
         f"| {rate / theirs:.0f} × as fast |"
     )
     return lines
