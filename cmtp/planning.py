@@ -24,7 +24,7 @@ from cmtp.mining.settings import mine_settings
 from cmtp.mining.stage import MineStage
 from cmtp.recipe import Recipe
 from cmtp.schema import RELATIONS, STAGES
-from cmtp.similarity.encode import EncodeStage, encode_settings
+from cmtp.similarity.encode import EncodeStage, check_weights, encode_settings
 from cmtp.similarity.stage import SimilarityStage
 from cmtp.sources.discover import RawFiles, discover
 from cmtp.sources.formats import split_name
@@ -227,4 +227,5 @@ def check_encoders(recipe: Recipe) -> None:
         package, extra = ENCODER_PACKAGES.get(name or "static-zh", ("sentence_transformers", "gpu"))
         if find_spec(package) is None:
             raise UsageError(f"{setting} = {name!r} needs {package}: pip install 'cmtp[{extra}]' -c constraints.txt")
+        check_weights(setting, name or "static-zh")
     check_mining(recipe)

@@ -195,10 +195,11 @@ class SimilaritySettings(Settings):
     """Calibration: most of a source's pairs that the cut may take, however badly the encoder tells true from shuffled
     ones. C-MTP kept 79 to 100 % of its sources."""
     sample: Annotated[int, Field(ge=10)] = 2000
-    """Calibration: pairs per source and relation, drawn by seeded hash."""
+    """Calibration: pairs per source and relation, drawn by seeded hash. With a cascade 500, since the expensive encoder
+    sees all of them."""
     min_sample: Annotated[int, Field(ge=2)] = 500
     """Calibration: a source and relation with fewer pairs is cut where all pairs together would be; a build with fewer,
-    at the encoder's own threshold."""
+    at the encoder's own threshold. With a cascade 300."""
     cascade: str | None = None
     """A cheap encoder (static-zh) that scores all pairs and decides the clear ones; `encoder` sees the others and the
     sample. ``pairs.similarity`` is then the cheap one's."""
@@ -212,6 +213,12 @@ class SimilaritySettings(Settings):
         if self.cascade == self.encoder:
             raise ValueError(f"cascade {self.cascade} is the encoder itself: set encoder to a better one")
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _small_sample(cls, given: Any) -> Any:
+        cascade = isinstance(given, dict) and given.get("cascade") is not None
+        return {"sample": 500, "min_sample": 300} | given if cascade else given
 
     @property
     def first_encoder(self) -> str:

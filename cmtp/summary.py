@@ -28,7 +28,7 @@ INTERNAL = frozenset(
         "deduped",
         "filter",
         "decontaminate",
-        "cross_encoder_files",
+        "cross_encoder_weights",
     }
 )
 """Settings that a build works out for itself; no recipe holds them."""

@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, settings
 
 from cmtp.threads import limit_threads
 
+os.environ["HF_HUB_OFFLINE"] = "1"  # nothing is fetched, and what would be fails at once
 limit_threads()  # as in every process of a build, before a library reads it
 
 # Tests hold behaviour, never times: no deadline on a busy machine. Where CI runs, the same examples every time: a run

@@ -66,6 +66,21 @@ def is_encoder_name(name: str) -> bool:
 
 
 @functools.cache
+def hub_revision(name: str) -> str:
+    """Commit of a model of the hub, the newest one; without a network that of the copy in the hub's cache.
+
+    Args:
+        name: a preset or a hub name.
+
+    Raises:
+        OSError: there is neither a network nor a copy, or no such model.
+    """
+    from huggingface_hub import hf_hub_download
+
+    return Path(hf_hub_download(PRESETS.get(name, name), "config.json")).parent.name
+
+
+@functools.cache
 def load_encoder(name: str) -> Encoder:
     """The encoder called `name`, loaded once in a process: a model takes a second or more, and memory.
 

@@ -9,7 +9,7 @@ from cmtp.dedup.references import resolve
 from cmtp.embed.base import ENCODER_NAMES, is_encoder_name
 from cmtp.errors import UsageError
 from cmtp.recipe import Recipe
-from cmtp.similarity.encode import encode_settings
+from cmtp.similarity.encode import check_weights, encode_settings
 
 
 def check(recipe: Recipe) -> None:
@@ -28,6 +28,7 @@ def check(recipe: Recipe) -> None:
         raise UsageError(f"mine.cross_encoder = {name!r}: give a model's hub name, owner/model, or its folder")
     if not find_spec("sentence_transformers"):
         raise UsageError(f"mine.cross_encoder = {name!r} needs sentence-transformers: pip install 'cmtp[gpu]'")
+    check_weights("mine.cross_encoder", name)
 
 
 def mine_settings(recipe: Recipe, built_with: Recipe, encoded: str, extracted: str, deduped: str) -> dict[str, Any]:
@@ -55,5 +56,5 @@ def mine_settings(recipe: Recipe, built_with: Recipe, encoded: str, extracted: s
         },
     }
     if recipe.mine.cross_encoder is not None:
-        settings["cross_encoder_files"] = encode_settings(recipe.mine.cross_encoder).get("files", "")
+        settings["cross_encoder_weights"] = encode_settings(recipe.mine.cross_encoder)
     return settings

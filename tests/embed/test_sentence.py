@@ -6,15 +6,17 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow as pa
 import pytest
+from huggingface_hub.errors import LocalEntryNotFoundError
 
 from benchmarks import embed_gpu
 from cmtp.build import gpu_executor
-from cmtp.embed.base import Encoder, is_encoder_name, load_encoder
+from cmtp.embed.base import Encoder, hub_revision, is_encoder_name, load_encoder
 from cmtp.embed.sentence import PROMPTS, SentenceModel, find_prompts, own_device
 from cmtp.engine.executor import SerialExecutor
 from cmtp.engine.store import Store
 from cmtp.engine.task import StageJob
-from cmtp.similarity.encode import Encoded, EncodeStage, encode_settings
+from cmtp.errors import UsageError
+from cmtp.similarity.encode import Encoded, EncodeStage, check_weights, encode_settings
 
 torch = pytest.importorskip("torch")
 models = pytest.importorskip("sentence_transformers")
@@ -203,8 +205,33 @@ def test_retrained_weights_in_the_same_folder_are_other_settings(tmp_path):
     after = encode_settings(str(tmp_path / "model"))
     assert before["encoder"] == after["encoder"]
     assert before != after
-    assert encode_settings("static-zh") == {"encoder": "static-zh"}
+    assert encode_settings("static-zh")["files"] not in (before["files"], after["files"])
     json.dumps(after)
+
+
+def hub_of(monkeypatch, answer):
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", answer)
+    hub_revision.cache_clear()
+
+
+def test_a_model_of_the_hub_is_known_by_its_commit(monkeypatch):
+    """The hub's cache holds every file under its repository's commit; vectors of another commit are not taken over."""
+    for commit in ("1f2e", "9ab0"):
+        hub_of(monkeypatch, lambda name, file, commit=commit: f"/hub/models--{name}/snapshots/{commit}/{file}")
+        found = encode_settings("text2vec-base")
+        assert found == {"encoder": "text2vec-base", "revision": commit}
+    hub_revision.cache_clear()
+
+
+def test_a_model_that_cannot_be_fetched_is_refused_before_any_work(monkeypatch):
+    def nothing(name, file):
+        raise LocalEntryNotFoundError("no connection\nand no copy")
+
+    hub_of(monkeypatch, nothing)
+    with pytest.raises(
+        UsageError, match=r"similarity\.encoder = 'a/b': the model cannot .*: no connection\n.*folder of a copy"
+    ):
+        check_weights("similarity.encoder", "a/b")
 
 
 @pytest.mark.parametrize(

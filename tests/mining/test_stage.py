@@ -194,6 +194,7 @@ def test_a_cross_encoder_rescores(tmp_path, monkeypatch):
             return np.array([len(text) / 100 for text in passages], np.float32)
 
     monkeypatch.setattr(search_module, "load_cross_encoder", lambda name: Lengths())
+    monkeypatch.setattr("cmtp.similarity.encode.hub_revision", lambda name: f"commit of {name}")
     found, facts = mined(tmp_path, ["mine.cross_encoder=someone/model"])
     assert facts["cross_encoder"] == {"name": "someone/model", "weights": "abc"}
     for query, answer in QUESTIONS:
