@@ -21,7 +21,7 @@ from cmtp.engine.store import Store
 from cmtp.engine.task import StageJob, Task
 from cmtp.errors import UsageError
 from cmtp.planning import Options, check_encoders
-from cmtp.recipe import load_recipe
+from cmtp.recipe_file import load_recipe
 from cmtp.schema import PAIRS
 from cmtp.shards.manifest import merge_facts
 from cmtp.shards.order import order_keys

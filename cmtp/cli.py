@@ -72,7 +72,7 @@ def build(
     from cmtp.build import build as run_build
     from cmtp.engine.progress import BuildProgress
     from cmtp.planning import Options, make_plan
-    from cmtp.recipe import load_recipe
+    from cmtp.recipe_file import load_recipe
     from cmtp.schema import STAGES
 
     given = {"against": against, "decontaminate": decontaminate}
@@ -171,7 +171,7 @@ def mine(
     """Mine hard negatives of an existing build anew, with another encoder or other settings."""
     from cmtp.engine.progress import BuildProgress
     from cmtp.planning import Options
-    from cmtp.recipe import load_recipe
+    from cmtp.recipe_file import load_recipe
     from cmtp.remine import remine
 
     options = Options() if workers is None else Options(workers=workers)

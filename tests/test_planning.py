@@ -7,7 +7,7 @@ import pytest
 from cmtp.engine.store import Store
 from cmtp.errors import UsageError
 from cmtp.planning import Options, make_plan
-from cmtp.recipe import load_recipe
+from cmtp.recipe_file import load_recipe
 from cmtp.summary import plan as show
 from tests.builds import cli
 

@@ -101,7 +101,8 @@ def make(
     from cmtp.build import build
     from cmtp.engine.progress import BuildProgress
     from cmtp.planning import Options
-    from cmtp.recipe import Recipe, load_recipe
+    from cmtp.recipe import Recipe
+    from cmtp.recipe_file import load_recipe
 
     if like is not None and not out.exists():
         shutil.copytree(like, out.with_name(f"{out.name}.tmp"), dirs_exist_ok=True)

@@ -14,6 +14,10 @@ _DIVISION: Final = re.compile(rf"第{_NUMBER}(编|分编|篇|章|节)(?:\s.{{0,6
 _LEVEL: Final = {"编": 11, "篇": 11, "分编": 12, "章": 13, "节": 14}
 _ARTICLE_LEVEL: Final = 15
 
+_UNNUMBERED: Final = re.compile(r"(?![（(]|第|附)[^。，；：！？…（）()，.,;:!?0-9０-９×]{2,20}")
+"""A line that may be the title of a chapter whose number was lost: 法律责任."""
+_SENTENCE_END: Final = tuple("。；！？.;!?）)")
+
 _PASSED: Final = re.compile(
     r"[（(]?\s*\d{4}\s*年\s*\d{1,2}\s*月\s*\d{1,2}\s*日.*(?:通过|公布|修正|修订|批准|发布|施行|颁布)(?:的?决定)?\s*[）)]|"
     r"法释〔\d{4}〕\d+号"
@@ -63,7 +67,7 @@ def _split(paragraphs: list[str]) -> tuple[list[str], list[Section]]:
     """The paragraphs before the first 第…条 or chapter line, and the sections from there on."""
     before: list[str] = []
     sections: list[Section] = []
-    for paragraph in paragraphs:
+    for place, paragraph in enumerate(paragraphs):
         if paragraph[0] == "第":
             start = _ARTICLE.match(paragraph)
             if start:
@@ -74,5 +78,18 @@ def _split(paragraphs: list[str]) -> tuple[list[str], list[Section]]:
             if division:
                 sections.append(Section(_LEVEL[division[1]], paragraph, []))
                 continue
+        elif _is_chapter_title(paragraphs, place):
+            sections.append(Section(_LEVEL["章"], paragraph, []))
+            continue
         (sections[-1].paragraphs if sections else before).append(paragraph)
     return before, sections
+
+
+def _is_chapter_title(paragraphs: list[str], place: int) -> bool:
+    """Whether a paragraph is a chapter's title without its number: a short line between a sentence and an article."""
+    return (
+        place + 1 < len(paragraphs)
+        and bool(_UNNUMBERED.fullmatch(paragraphs[place]))
+        and bool(_ARTICLE.match(paragraphs[place + 1]))
+        and (place == 0 or paragraphs[place - 1].endswith(_SENTENCE_END))
+    )

@@ -96,7 +96,7 @@ def test_the_sample_plan_has_known_parts_and_settings():
     import yaml
 
     from cmtp.evaluate.ablation import PARTS, expand
-    from cmtp.recipe import load_recipe
+    from cmtp.recipe_file import load_recipe
 
     with open("pipelines/ablation.yaml", encoding="utf-8") as file:
         plan = yaml.safe_load(file)

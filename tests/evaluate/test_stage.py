@@ -11,7 +11,7 @@ from cmtp.engine.progress import BuildProgress
 from cmtp.errors import UsageError
 from cmtp.evaluate.heldout import own_split, read_pairs, retrieval_task
 from cmtp.evaluate.probe import Probe, compare
-from cmtp.recipe import load_recipe
+from cmtp.recipe_file import load_recipe
 from cmtp.train.settings import FinetuneSettings, HeldOut, WeakSettings
 from cmtp.train.shards import Corpus
 

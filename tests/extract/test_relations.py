@@ -192,3 +192,22 @@ def test_who_passed_a_statute_and_when_is_no_text_of_it():
     found = pairs(article("某规定", [*notes, "为正确审理案件，制定本规定。", *numbered]))
     assert found[0] == ("title_body", "某规定", "为正确审理案件，制定本规定。", 0)
     assert pairs(article("题", [notes[0], "不是法律的正文。"]))[0][2].startswith("（2013年")
+
+
+def test_a_chapter_whose_number_was_lost_is_a_heading_and_no_text_of_the_article_before():
+    lines = [
+        "总则",
+        "第一条 甲。",
+        "可以资助：",
+        "（一）学校；",
+        "（二）医院",
+        "第二条 乙。",
+        "法律责任",
+        "第三条 丙。",
+    ]
+    found = pairs(article("办法", [*lines, "公章", "联系人"]), min_lead_chars=0)
+    assert [pair[1:3] for pair in found if pair[0] == "subtitle_passage"] == [
+        ("办法 › 总则 › 第一条", "甲。\n资助：\n（一）学校；\n（二）医院"),
+        ("办法 › 总则 › 第二条", "乙。"),
+        ("办法 › 法律责任 › 第三条", "丙。\n公章\n联系人"),
+    ]

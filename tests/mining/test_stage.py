@@ -13,7 +13,8 @@ from cmtp.errors import UsageError
 from cmtp.mining import search as search_module
 from cmtp.mining.settings import check, mine_settings
 from cmtp.mining.stage import MineStage
-from cmtp.recipe import Recipe, load_recipe
+from cmtp.recipe import Recipe
+from cmtp.recipe_file import load_recipe
 from cmtp.schema import PAIR, REJECTS
 from cmtp.shards.manifest import merge_facts
 from cmtp.similarity.encode import EncodeStage, encode_settings

@@ -11,7 +11,7 @@ from cmtp.engine.plan import run_stage
 from cmtp.engine.store import Store
 from cmtp.errors import UsageError
 from cmtp.planning import stage_settings, stages_until
-from cmtp.recipe import load_recipe
+from cmtp.recipe_file import load_recipe
 from cmtp.shards.manifest import merge_facts
 from cmtp.similarity.encode import EncodeStage
 from cmtp.similarity.stage import SimilarityStage

@@ -8,7 +8,7 @@ from cmtp.engine.executor import SerialExecutor
 from cmtp.engine.plan import run_stage
 from cmtp.engine.store import Store
 from cmtp.errors import UsageError
-from cmtp.recipe import load_recipe
+from cmtp.recipe_file import load_recipe
 from cmtp.schema import PAIR, REJECTS
 from cmtp.similarity.cuts import FALLBACK
 from cmtp.similarity.encode import EncodeStage

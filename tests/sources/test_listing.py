@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from cmtp.recipe import load_recipe
+from cmtp.recipe_file import load_recipe
 from cmtp.sources.known import LAYOUTS
 from cmtp.sources.listing import listing
 from cmtp.sources.read import find_mapping

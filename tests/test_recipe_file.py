@@ -4,7 +4,8 @@ import pytest
 import yaml
 
 from cmtp.errors import UsageError
-from cmtp.recipe import Recipe, load_recipe
+from cmtp.recipe import Recipe
+from cmtp.recipe_file import load_recipe
 
 
 def test_defaults_survive_yaml(tmp_path):
