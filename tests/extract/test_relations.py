@@ -198,7 +198,7 @@ def test_a_chapter_whose_number_was_lost_is_a_heading_and_no_text_of_the_article
     lines = [
         "总则",
         "第一条 甲。",
-        "可以资助：",
+        "资助：",
         "（一）学校；",
         "（二）医院",
         "第二条 乙。",
