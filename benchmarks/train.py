@@ -48,10 +48,11 @@ def main():
         out = Path(folder) / "model"
         run = train_stages(chosen.shards, str(out), settings, STAGES, threads=chosen.threads)
         weights = (run.folder / "model.safetensors").stat().st_size / 4
+        config = json.loads((run.folder / "config.json").read_text(encoding="utf-8"))
+        embeddings = config["vocab_size"] * config["hidden_size"]  # looked up, not multiplied
         for stage in STAGES:
             mine = getattr(settings, stage)
             rates = run.facts[stage]["rates"]
-            embeddings = settings.model.vocabulary * settings.model.hidden
             twice = stage != "pretrain" and mine.batch > mine.chunk
             flops = (8 if twice else 6) * max(weights - embeddings, 0) * rates["tokens_per_second"] / 1e12
             share = f"{flops / chosen.peak:.1%}" if chosen.peak else ""

@@ -14,11 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cmtp.dedup import policy
+from cmtp.dedup.bands import asked, near_sides, send_bands
 from cmtp.dedup.contamination import contaminated, load_index
-from cmtp.dedup.exchange import arrays, key_range, read_range, repeated, write_ranges
+from cmtp.dedup.exchange import arrays, key_range, read_range, write_ranges
 from cmtp.dedup.kernel import hash_texts
+from cmtp.dedup.keyed import repeated
 from cmtp.dedup.layout import Layout
-from cmtp.dedup.verdicts import HOW, REASONS, Verdicts, near_verdicts, rejected_rows, verdict_rows
+from cmtp.dedup.verdicts import HOW, REASONS, Verdicts, near_verdicts, verdict_rows
 from cmtp.engine.store import Store
 from cmtp.engine.task import Result, Task
 from cmtp.text.compare import Folded, fold
@@ -58,7 +60,7 @@ _OLDER: Final = np.uint64(0x5851F42D4C957F2D)
 
 def keys(task: Task, store: Store) -> Result:
     """Hash one partition's pairs; reject those found in evaluation files and those whose query is their passage; send
-    the rest out by pair key. All rows of older releases go out.
+    the rest out by pair key, and by band for the search for near-duplicates. All rows of older releases go out.
     """
     layout = Layout.load(store, task.folder)
     settings = task.settings
@@ -78,11 +80,17 @@ def keys(task: Task, store: Store) -> Result:
             verdicts = verdicts.without(found.row).joined(found)
             stays[np.isin(rows, found.row)] = False
         verdicts.write(store, layout, "keys", task.index)
+    rank = policy.ranks(table["passage"], table["source"], folded["passage"].lengths, settings, older)
+    order = policy.compact(rank, id_high)
+    write_ranges(store, layout.file("order", task.index), {"row": rows, "order": order}, np.zeros(len(rows)), 1)
+    for side in near_sides(settings):
+        some = stays & asked(table["relation"]) if side == "query" else stays
+        send_bands(store, layout, side, task.index, folded[side], some, order, settings)
     swapped = (query[:, 0] > passage[:, 0]) | ((query[:, 0] == passage[:, 0]) & (query[:, 1] > passage[:, 1]))
     low, high = np.where(swapped[:, None], passage, query), np.where(swapped[:, None], query, passage)
     columns = {
         "row": rows,
-        "rank": policy.ranks(table["passage"], table["source"], folded["passage"].lengths, settings, older),
+        "rank": rank,
         "id_high": id_high,
         "id_low": id_low,
         "owner": id_high ^ _OLDER if older else _owners(table, id_high),
@@ -128,7 +136,7 @@ def decide(task: Task, store: Store) -> Result:
     writers = layout.partitions if exchange.after == "keys" else layout.key_ranges
     table = read_range(store, layout.files(exchange.after, writers), task.index)
     columns = dict(zip(table.column_names, arrays(table, table.column_names), strict=True))
-    if name == "passage" and (gone := verdict_rows(store, near_verdicts(store, layout, "query"))) is not None:
+    if name == "passage" and (gone := verdict_rows(store, near_verdicts(store, layout, "query"))).size:
         stays = ~np.isin(columns["row"], gone)
         columns = {column: values[stays] for column, values in columns.items()}
     cap = int(task.settings[exchange.cap]) if exchange.cap else 1
@@ -162,19 +170,6 @@ def decide(task: Task, store: Store) -> Result:
         target = key_range(columns[f"{following[0].key}_a"], layout.key_ranges)
         write_ranges(store, layout.file(name, task.index), columns, target, layout.key_ranges)
     return Result(rows=table.num_rows, bytes=table.nbytes)
-
-
-def excluded(layout: Layout, store: Store, partition: int, side: str) -> np.ndarray:
-    """bool[rows of the partition]: rejected by a verdict that comes before the search for near-duplicates of a side."""
-    if partition >= layout.own:
-        return np.zeros(layout.rows[partition], bool)
-    files = [layout.file("verdicts-keys", partition)]  # speaks of its own partition alone
-    for name in EXCHANGES:
-        if not (side == "query" and name == "passage"):
-            files += layout.files(f"verdicts-{name}", layout.key_ranges)
-    if side == "passage":
-        files += near_verdicts(store, layout, "query")
-    return rejected_rows(store, layout, files, partition)
 
 
 class Losers(NamedTuple):

@@ -75,19 +75,3 @@ def arrays(table: pa.Table, names: Sequence[str]) -> list[np.ndarray]:
 def key_range(keys: np.ndarray, ranges: int) -> np.ndarray:
     """The range of each 64-bit hash: its upper 16 bits scaled to [0, ranges)."""
     return ((keys >> np.uint64(48)) * np.uint64(ranges) >> np.uint64(16)).astype(np.int64)
-
-
-def repeated(keys: np.ndarray) -> np.ndarray:
-    """Positions of all 64-bit hashes that occur more than once, and of a few others.
-
-    The upper bits of a hash and its position are sorted as one number, which is several times faster than an argsort.
-    """
-    bits = max(1, len(keys).bit_length())
-    mask = np.uint64((1 << bits) - 1)
-    packed = (keys & ~mask) | np.arange(len(keys), dtype=np.uint64)
-    packed.sort()
-    same = (packed[1:] ^ packed[:-1]) <= mask
-    shared = np.zeros(len(keys), bool)
-    shared[1:] |= same
-    shared[:-1] |= same
-    return (packed[shared] & mask).astype(np.int64)

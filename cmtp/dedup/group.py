@@ -41,12 +41,12 @@ def group(task: Task, store: Store) -> Result:
     job, slots, largest = _jobs(parent, size, SLOT_ROWS)
     first = np.append(0, np.cumsum(slots))
     jobs = [[int(start), int(many)] for start, many in zip(first[:-1], slots, strict=True)]
-    cuts = _cuts(store, layout, side, job, np.flatnonzero(slots > 1), slots)
+    cuts = _cuts(store, layout, job, np.flatnonzero(slots > 1), slots)
     for index in range(layout.partitions):
         rows = np.flatnonzero(job[layout.starts[index] : layout.starts[index + 1]] >= 0) + layout.starts[index]
         slot = first[job[rows]]
         if cuts:
-            slot += _slots_within(store, layout, side, index, rows, job[rows], cuts)
+            slot += _slots_within(store, layout, index, rows, job[rows], cuts)
         columns = {"row": rows.astype(np.uint32), "slot": slot.astype(np.uint32)}
         write_ranges(store, layout.file(f"members-{side}", index), columns, np.zeros(len(rows)), 1)
     for index, file in enumerate(files):
@@ -57,15 +57,13 @@ def group(task: Task, store: Store) -> Result:
     return Result(rows=edges, facts={"jobs": len(jobs), "largest": int(largest)})
 
 
-def _cuts(
-    store: Store, layout: Layout, side: str, job: np.ndarray, large: np.ndarray, slots: np.ndarray
-) -> dict[int, np.ndarray]:
+def _cuts(store: Store, layout: Layout, job: np.ndarray, large: np.ndarray, slots: np.ndarray) -> dict[int, np.ndarray]:
     """For each job of several slots, the policy orders at which a slot begins but for the first."""
     cuts = {}
     for one in large.tolist():
         orders = []
         for index in range(layout.partitions):
-            row, order = arrays(read_all(store, [layout.file(f"order-{side}", index)]), ["row", "order"])
+            row, order = arrays(read_all(store, [layout.file("order", index)]), ["row", "order"])
             orders.append(order[job[row] == one])
         ordered = np.concatenate(orders)
         ordered.sort()
@@ -74,10 +72,10 @@ def _cuts(
 
 
 def _slots_within(
-    store: Store, layout: Layout, side: str, index: int, rows: np.ndarray, job: np.ndarray, cuts: dict[int, np.ndarray]
+    store: Store, layout: Layout, index: int, rows: np.ndarray, job: np.ndarray, cuts: dict[int, np.ndarray]
 ) -> np.ndarray:
     """Which slot of its job each row of a partition belongs to."""
-    row, order = arrays(read_all(store, [layout.file(f"order-{side}", index)]), ["row", "order"])
+    row, order = arrays(read_all(store, [layout.file("order", index)]), ["row", "order"])
     order = order[np.searchsorted(row, rows)]
     within = np.zeros(len(rows), np.int64)
     for one, cut in cuts.items():
@@ -157,7 +155,7 @@ def gather(task: Task, store: Store) -> Result:
     table = layout.read(store, task.index, ["pair_id", side, "doc_id", *subjects])
     table = table.take(pa.array(rows.astype(np.int64) - layout.starts[task.index]))
     id_high, id_low = policy.id_halves(table["pair_id"])
-    row, order = arrays(read_all(store, [layout.file(f"order-{side}", task.index)]), ["row", "order"])
+    row, order = arrays(read_all(store, [layout.file("order", task.index)]), ["row", "order"])
     older = task.index >= layout.own
     alone = settings["near_within_document"] or older
     columns = {

@@ -28,6 +28,7 @@ _M2: Final = np.uint64(0xC4CEB9FE1A85EC53)
 _K1: Final = np.uint64(0x9E3779B185EBCA87)  # primes of xxHash
 _K2: Final = np.uint64(0xC2B2AE3D27D4EB4F)
 _BASE: Final = np.uint64(0x9FB21C651E98DF25)  # odd base of the rolling hash
+_ONE: Final = np.uint64(1)
 _S33: Final = np.uint64(33)
 _S32: Final = np.uint64(32)
 _S29: Final = np.uint64(29)
@@ -45,15 +46,21 @@ def _mix(value: np.uint64) -> np.uint64:
 
 @numba.njit(cache=True, nogil=True)
 def _hash(codes, ends, seed, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Two codes at a time; an odd last one alone."""
     for row in range(len(ends) - 1):
         low, high = seed ^ _K1, seed ^ _M2
-        for i in range(ends[row], ends[row + 1]):
+        i, end = np.uint64(ends[row]), np.uint64(ends[row + 1])  # unsigned, see cmtp.text.compare
+        count = end - i
+        while i < end:
             code = np.uint64(codes[i])
+            i += _ONE
+            if i < end:
+                code |= np.uint64(codes[i]) << _S32
+                i += _ONE
             low = (low ^ code) * _K1
             low ^= low >> _S32
             high = ((high << _S29) | (high >> _S35)) + code * _M1
             high *= _K2
-        count = np.uint64(ends[row + 1] - ends[row])
         out[row, 0] = _mix(low ^ count)
         out[row, 1] = _mix(high + count)
 
@@ -114,14 +121,41 @@ def _signatures(codes, ends, width, multipliers, addends, wide, narrow, out):  #
 
 
 @numba.njit(cache=True, nogil=True)
-def _sets(codes, ends, width, wide, out, starts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _sort_hashes(hashes, count, heads, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Write `count` evenly spread hashes to `out` in ascending order: a bucket each, about, and the rest by insertion.
+
+    A third of the time of a comparison sort. `heads` has 4 × count + 2 entries.
+    """
+    shift = np.uint64(63)
+    while np.uint64(1) << (np.uint64(64) - shift) < count:
+        shift -= _ONE
+    buckets = _ONE << (np.uint64(64) - shift)
+    heads[: buckets + _ONE] = 0
+    for i in range(count):
+        heads[(hashes[i] >> shift) + _ONE] += 1
+    for bucket in range(_ONE, buckets):
+        heads[bucket + _ONE] += heads[bucket]
+    for i in range(count):
+        bucket = hashes[i] >> shift
+        out[heads[bucket]] = hashes[i]
+        heads[bucket] += 1
+    for i in range(1, count):
+        value, j = out[i], i
+        while j > 0 and out[j - 1] > value:
+            out[j] = out[j - 1]
+            j -= 1
+        out[j] = value
+
+
+@numba.njit(cache=True, nogil=True)
+def _sets(codes, ends, width, wide, heads, ordered, out, starts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     total = 0
     for row in range(len(ends) - 1):
         count = _shingles(codes[ends[row] : ends[row + 1]], width, wide)
-        wide[:count].sort()
+        _sort_hashes(wide, count, heads, ordered)
         for i in range(count):
-            if i == 0 or wide[i] != wide[i - 1]:
-                out[total] = wide[i]
+            if i == 0 or ordered[i] != ordered[i - 1]:
+                out[total] = ordered[i]
                 total += 1
         starts[row + 1] = total
 
@@ -168,7 +202,8 @@ def shingle_sets(folded: Folded, width: int) -> tuple[np.ndarray, np.ndarray]:
     longest = int(folded.lengths.max(initial=0))
     out = np.empty(len(folded.codes), np.uint64)
     starts = np.zeros(len(folded.ends), np.int64)
-    _sets(folded.codes, folded.ends, width, np.empty(longest, np.uint64), out, starts)
+    wide, ordered = np.empty(longest, np.uint64), np.empty(longest, np.uint64)
+    _sets(folded.codes, folded.ends, width, wide, np.empty(4 * longest + 2, np.uint32), ordered, out, starts)
     return out[: starts[-1]], starts
 
 

@@ -1,7 +1,7 @@
-"""Near-duplicates, first third: from texts to pairs of rows that may resemble each other.
+"""Near-duplicates, first third: from band keys to pairs of rows that may resemble each other.
 
-MinHash signatures give band keys, rows that share a band key become edges. Nothing is decided here. The steps work on
-one side of the pairs, the query or the passage, which their tasks' inputs name last.
+Rows that share a band key become edges. Nothing is decided here. The steps work on one side of the pairs, the query or
+the passage, which their tasks' inputs name last.
 """
 
 from __future__ import annotations
@@ -10,21 +10,14 @@ from typing import Final
 
 import numba
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from cmtp.dedup import policy
-from cmtp.dedup.exact import excluded
-from cmtp.dedup.exchange import arrays, key_range, read_range, repeated, write_ranges
-from cmtp.dedup.kernel import band_keys, signatures
+from cmtp.dedup.exact import EXCHANGES
+from cmtp.dedup.exchange import arrays, read_all, read_range, write_ranges
+from cmtp.dedup.keyed import grouped
 from cmtp.dedup.layout import Layout
+from cmtp.dedup.verdicts import near_verdicts, verdict_rows
 from cmtp.engine.store import Store
 from cmtp.engine.task import Result, Task
-from cmtp.text.compare import fold
-
-ASKED: Final = ("question_answer", "question_passage", "similar_question")
-"""Relations whose queries are questions: the ones that `near: query+passage` looks at. Titles of different texts may be
-alike."""
 
 WINDOW: Final = 12
 """A row of a band is compared with the best row of the band and the `WINDOW` before it in policy order: all pairs of a
@@ -37,48 +30,44 @@ LARGE_WINDOW: Final = 3
 """`WINDOW` of a large band."""
 
 
-def sketch(task: Task, store: Store) -> Result:
-    """Send out the band keys of one partition's rows that were not rejected before."""
+def exclude(task: Task, store: Store) -> Result:
+    """Note in a bit each which rows were rejected before the search for near-duplicates of a side.
+
+    Memory: one byte per row of the build, and four per verdict.
+    """
     layout = Layout.load(store, task.folder)
-    settings, side = task.settings, task.inputs[-1]
-    table = layout.read(store, task.index, list(dict.fromkeys(["pair_id", side, "passage", "source", "relation"])))
-    open_rows = ~excluded(layout, store, task.index, side)
-    if side == "query":
-        open_rows &= pc.is_in(table["relation"].cast(pa.string()), pa.array(ASKED)).to_numpy()
-    left = np.flatnonzero(open_rows)
-    if len(left) < table.num_rows:
-        table = table.take(pa.array(left))
-    rows = (left + layout.starts[task.index]).astype(np.uint32)
-    folded = fold(table[side])
-    lengths = folded.lengths if side == "passage" else fold(table["passage"]).lengths
-    rank = policy.ranks(table["passage"], table["source"], lengths, settings, task.index >= layout.own)
-    order = policy.compact(rank, policy.id_halves(table["pair_id"])[0])
-    write_ranges(store, layout.file(f"order-{side}", task.index), {"row": rows, "order": order}, np.zeros(len(rows)), 1)
-    some = folded.lengths > 0  # a text of nothing but punctuation has no shingles to share
-    bands = settings["bands"]
-    signature = signatures(folded, settings["permutations"], settings["shingle"], settings["seed"])
-    keys = band_keys(signature if some.all() else signature[some], bands).ravel()
-    columns = {"key": keys, "order": np.repeat(order[some], bands), "row": np.repeat(rows[some], bands)}
-    ranges = layout.band_ranges(bands)
-    write_ranges(store, layout.file(f"bands-{side}", task.index), columns, key_range(keys, ranges), ranges)
-    return Result(rows=table.num_rows, bytes=table.nbytes)
+    side = task.inputs[-1]
+    files = layout.files("verdicts-keys", layout.own)
+    for name in EXCHANGES:
+        if not (side == "query" and name == "passage"):
+            files += layout.files(f"verdicts-{name}", layout.key_ranges)
+    if side == "passage":
+        files += near_verdicts(store, layout, "query")
+    gone = np.zeros(layout.starts[-1], bool)
+    gone[verdict_rows(store, files)] = True
+    bits = np.packbits(gone, bitorder="little")
+    write_ranges(store, layout.file(f"excluded-{side}", 0), {"bits": bits}, np.zeros(len(bits)), 1)
+    return Result(rows=int(gone.sum()))
 
 
 def match(task: Task, store: Store) -> Result:
     """Find the rows of one key range that share a band."""
     layout = Layout.load(store, task.folder)
     side = task.inputs[-1]
-    table = read_range(store, layout.files(f"bands-{side}", layout.partitions), task.index)
-    (key,) = arrays(table, ["key"])
-    few = repeated(key)
-    key = key[few]
-    order, row = arrays(table.select(["order", "row"]).take(pa.array(few)), ["order", "row"])
-    few = np.lexsort((row, order, key))
-    edges = distinct(_edges(key[few], row[few]))
+    (gone,) = arrays(read_all(store, [layout.file(f"excluded-{side}", 0)]), ["bits"])
+    parts = []
+    for path in layout.files(f"bands-{side}", layout.partitions):
+        columns = arrays(read_range(store, [path], task.index), ["key", "order", "row"])
+        row = columns[2]
+        stays = (gone[row >> np.uint32(3)] >> (row & np.uint32(7)).astype(np.uint8)) & 1 == 0
+        parts.append(columns if stays.all() else [values[stays] for values in columns])
+    key, order, row = map(np.concatenate, zip(*parts, strict=True))
+    few, starts = grouped(key, order)  # rows come in ascending order, which decides between equal ones
+    edges = distinct(_edges(row[few], starts))
     better, worse = (edges >> np.uint64(32)).astype(np.uint32), edges.astype(np.uint32)
     path = layout.file(f"edges-{side}", task.index)
     write_ranges(store, path, {"a": better, "b": worse}, np.zeros(len(edges)), 1)
-    return Result(rows=table.num_rows, bytes=table.nbytes, facts={"edges": len(edges)})
+    return Result(rows=len(key), bytes=20 * len(key), facts={"edges": len(edges)})
 
 
 def distinct(values: np.ndarray) -> np.ndarray:
@@ -90,13 +79,11 @@ def distinct(values: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(cache=True, nogil=True)
-def _window_edges(key, row, window, large, large_window, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _window_edges(row, starts, window, large, large_window, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Write the edges of all bands, better row in the upper half, or only count them where `out` is empty."""
-    count = first = 0
-    while first < len(key):
-        last = first
-        while last < len(key) and key[last] == key[first]:
-            last += 1
+    count = 0
+    for band in range(len(starts) - 1):
+        first, last = starts[band], starts[band + 1]
         reach = window if last - first < large else large_window
         for i in range(first + 1, last):
             nearest = max(first, i - reach)
@@ -109,14 +96,13 @@ def _window_edges(key, row, window, large, large_window, out):  # type: ignore[n
             for j in range(nearest, i):
                 out[count] = np.uint64(row[j]) << np.uint64(32) | np.uint64(row[i])
                 count += 1
-        first = last
     return count
 
 
-def _edges(key: np.ndarray, row: np.ndarray) -> np.ndarray:
-    """uint64[edges] of rows sorted by key and policy order."""
-    many = _window_edges(key, row, WINDOW, LARGE, LARGE_WINDOW, np.empty(0, np.uint64))
+def _edges(row: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """uint64[edges] of rows in policy order within each band; `starts`: where the bands start."""
+    many = _window_edges(row, starts, WINDOW, LARGE, LARGE_WINDOW, np.empty(0, np.uint64))
     out = np.empty(many, np.uint64)
     if many:
-        _window_edges(key, row, WINDOW, LARGE, LARGE_WINDOW, out)
+        _window_edges(row, starts, WINDOW, LARGE, LARGE_WINDOW, out)
     return out

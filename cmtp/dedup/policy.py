@@ -81,14 +81,16 @@ def _faults(data, offsets, out):  # type: ignore[no-untyped-def]  # noqa: ANN001
     for row in range(len(offsets) - 1):
         end = offsets[row + 1]
         damaged = False
-        for i in range(offsets[row], end):
+        for i in range(np.uint64(offsets[row]), np.uint64(end)):  # unsigned, see cmtp.text.compare
             byte = data[i]
-            if byte < 0xEE:
-                damaged |= byte == ord("&") and _entity(data, i, end)
-            elif byte == 0xEE:
-                damaged = True
-            elif byte == 0xEF:
-                damaged |= data[i + 1] < 0xA4 or (data[i + 1] == 0xBF and data[i + 2] == 0xBD)
+            if byte >= 0xEE:
+                if byte == 0xEE:
+                    damaged = True
+                elif byte == 0xEF:
+                    second = data[i + np.uint64(1)]
+                    damaged |= second < 0xA4 or (second == 0xBF and data[i + np.uint64(2)] == 0xBD)
+            elif byte == ord("&"):
+                damaged |= _entity(data, np.int64(i), end)
         while end > offsets[row] and data[end - 1] <= 0x20:
             end -= 1
         code = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from cmtp.dedup.bands import near_sides
 from cmtp.dedup.exact import EXCHANGES
 from cmtp.dedup.layout import Layout
 from cmtp.dedup.verdicts import near_verdicts
@@ -43,7 +44,7 @@ class DedupStage:
 
         def near(side: str) -> Iterator[list[Task]]:
             bands = layout.band_ranges(job.settings["bands"])
-            yield tasks("near:sketch", f"sketch-{side}", [[*given, side] for given in everything])
+            yield tasks("near:exclude", f"exclude-{side}", [[side]])
             yield tasks("near:match", f"match-{side}", [[side]] * bands)
             yield tasks("group:group", f"group-{side}", [[side]])
             jobs = len(job.store.read_json(f"{job.folder}/groups-{side}.json")["jobs"])
@@ -56,11 +57,11 @@ class DedupStage:
         yield tasks("exact:keys", "keys", everything)
         verdicts = layout.files("verdicts-keys", layout.own)
         for name in EXCHANGES:
-            if name == "passage" and job.settings["near"] == "query+passage":
+            if name == "passage" and "query" in near_sides(job.settings):
                 yield from near("query")
             yield tasks("exact:decide", name, [[]] * layout.key_ranges)
             verdicts += layout.files(f"verdicts-{name}", layout.key_ranges)
-        if job.settings["near"] != "off":
+        if "passage" in near_sides(job.settings):
             yield from near("passage")
         for side in ("query", "passage"):
             verdicts += near_verdicts(job.store, layout, side)

@@ -105,17 +105,9 @@ def near_verdicts(store: Store, layout: Layout, side: str) -> list[str]:
     return layout.files(f"verdicts-near-{side}", jobs)
 
 
-def verdict_rows(store: Store, files: list[str]) -> np.ndarray | None:
-    """Numbers of all rows that the verdicts in the files are on; None where there are no files."""
-    return np.concatenate([read_all(store, [file])["row"].to_numpy() for file in files]) if files else None
-
-
-def rejected_rows(store: Store, layout: Layout, files: list[str], index: int) -> np.ndarray:
-    """bool[rows of partition `index`]: rejected by one of the verdicts in the files."""
-    found = read_range(store, files, index)["row"].to_numpy() - layout.starts[index]
-    rejected = np.zeros(layout.rows[index], bool)
-    rejected[found.astype(np.int64)] = True
-    return rejected
+def verdict_rows(store: Store, files: list[str]) -> np.ndarray:
+    """Numbers of all rows that the verdicts in the files are on: uint32."""
+    return np.concatenate([np.empty(0, np.uint32), *(read_all(store, [file])["row"].to_numpy() for file in files)])
 
 
 def settle(task: Task, store: Store) -> Result:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from cmtp.engine.store import PUBLISHED_LEVEL, Store, parquet_writer
+from cmtp.engine.store import Store, parquet_writer
 from cmtp.engine.task import Result, StageJob, Task
 from cmtp.schema import FINETUNE, PAIRS, PRETRAIN, REJECTS
 from cmtp.shards import pretrain
@@ -140,7 +140,7 @@ def merge(task: Task, store: Store) -> Result:
             order = pc.sort_indices(rows.select([KEY, "pair_id"]), [(KEY, "ascending"), ("pair_id", "ascending")])
             rows = rows.select(table.schema.names).take(order)
     rows = tidy(rows, table.schema)
-    store.write_table(out, rows, PUBLISHED_LEVEL)
+    store.write_table(out, rows, published=True)
     facts |= {
         "file": out.rsplit("/", 1)[1],
         "rows": rows.num_rows,

@@ -143,60 +143,70 @@ def table() -> Table:
 
 
 _POINT: Final = ord(".")
-_ROOM: Final = 32
+_ROOM: Final = np.uint64(32)
 """More than one code point can become (at most 18, U+FDFA)."""
+
+# Places in buffers are unsigned: a signed one might count from the end, and every access would ask. A sum of a signed
+# and an unsigned number would be a float.
+_1: Final = np.uint64(1)
+_2: Final = np.uint64(2)
+_3: Final = np.uint64(3)
+_4: Final = np.uint64(4)
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def _is_digit(point: int) -> bool:
-    return 48 <= point <= 57
+def _between_digits(before: int, after: int) -> bool:
+    return 48 <= before <= 57 and 48 <= after <= 57
 
 
 @numba.njit(cache=True, nogil=True)
 def _fold(data, offsets, single, expansion, out, ends):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Decode, map and pack all rows; False when `out` is too small."""
-    count = 0
+    count, room = np.uint64(0), np.uint64(len(out))
     for row in range(len(offsets) - 1):
-        i, end = offsets[row], offsets[row + 1]
+        i, end = np.uint64(offsets[row]), np.uint64(offsets[row + 1])
         first = count
         gap = False
+        if count + (end - i) + _ROOM > room:  # a byte becomes at most one code point, but for those that expand
+            return False
         while i < end:
-            if count + _ROOM > len(out):
-                return False
             byte = np.int32(data[i])
-            if byte < 0x80:
-                point = byte
-                i += 1
+            if byte >> 4 == 0xE:  # most of Chinese
+                point = (byte & 0x0F) << 12 | (np.int32(data[i + _1]) & 0x3F) << 6 | (np.int32(data[i + _2]) & 0x3F)
+                i += _3
+            elif byte < 0x80:
+                point = np.int64(byte)
+                i += _1
             elif byte < 0xE0:
-                point = (byte & 0x1F) << 6 | (np.int32(data[i + 1]) & 0x3F)
-                i += 2
-            elif byte < 0xF0:
-                point = (byte & 0x0F) << 12 | (np.int32(data[i + 1]) & 0x3F) << 6 | (np.int32(data[i + 2]) & 0x3F)
-                i += 3
+                point = (byte & 0x1F) << 6 | (np.int32(data[i + _1]) & 0x3F)
+                i += _2
             else:
-                high = (byte & 0x07) << 18 | (np.int32(data[i + 1]) & 0x3F) << 12
-                point = high | (np.int32(data[i + 2]) & 0x3F) << 6 | (np.int32(data[i + 3]) & 0x3F)
-                i += 4
-            mapped = single[point]
+                high = (byte & 0x07) << 18 | (np.int32(data[i + _1]) & 0x3F) << 12
+                point = high | (np.int32(data[i + _2]) & 0x3F) << 6 | (np.int32(data[i + _3]) & 0x3F)
+                i += _4
+            mapped = single[np.uint64(point)]
             if mapped == 0:
                 continue
-            many, place = 1, 0
+            many, place = _1, np.uint64(0)
             if mapped < 0:
-                many, place = expansion[-mapped], 1 - mapped
+                many, place = np.uint64(expansion[np.uint64(-mapped)]), np.uint64(1 - mapped)
                 if many == 0:
                     gap = True
                     continue
+                if count + many + (end - i) + _ROOM > room:
+                    return False
                 mapped = expansion[place]
             if gap:
-                if count > first and _is_digit(mapped) and _is_digit(out[count - 1]):
-                    out[count] = _POINT
-                    count += 1
                 gap = False
+                if count > first and _between_digits(out[count - _1], mapped):
+                    out[count] = _POINT
+                    count += _1
             out[count] = mapped
-            count += 1
-            for k in range(1, many):
-                out[count] = expansion[place + k]
-                count += 1
+            count += _1
+            if many > _1:
+                for k in range(_1, many):
+                    out[count] = expansion[place + k]
+                    count += _1
         ends[row + 1] = count
     return True
 
@@ -206,7 +216,7 @@ def fold(texts: pa.Array | pa.ChunkedArray) -> Folded:
     data, offsets = string_buffers(texts)
     ends = np.zeros(len(offsets), np.int64)
     single, expansion = table()
-    size = int(offsets[-1] - offsets[0]) + _ROOM  # enough unless the text is full of ligatures
+    size = int(offsets[-1] - offsets[0]) + int(_ROOM)  # enough unless the text is full of ligatures
     while True:
         codes = np.empty(size, np.int32)
         if _fold(data, offsets, single, expansion, codes, ends):

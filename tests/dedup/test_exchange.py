@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from cmtp.dedup import policy
 from cmtp.dedup.exact import losers
-from cmtp.dedup.exchange import key_range, read_all, read_range, repeated, write_ranges
+from cmtp.dedup.exchange import key_range, read_all, read_range, write_ranges
 from cmtp.engine.store import Store
 
 
@@ -68,17 +68,6 @@ def test_rows_of_older_releases_never_lose_and_fill_what_may_share_a_key():
     for cap, expected in ((1, [(2, True), (3, True), (5, False)]), (2, [(2, True), (3, True)]), (3, [(3, False)])):
         lost, _, _, to_older = losers(key, key, order, np.arange(6), older, cap)
         assert list(zip(lost.tolist(), to_older.tolist(), strict=True)) == expected
-
-
-def test_repeated_finds_every_hash_that_occurs_more_than_once():
-    generator = np.random.default_rng(3)
-    keys = generator.integers(0, 1 << 63, 5000, dtype=np.uint64) << np.uint64(1)
-    keys[:400] = keys[1000:1400]
-    found = repeated(keys)
-    assert set(range(400)) | set(range(1000, 1400)) <= set(found.tolist())
-    assert len(found) < 900
-    assert len(set(found.tolist())) == len(found)
-    assert repeated(np.zeros(0, np.uint64)).tolist() == []
 
 
 def rank(lengths, source_priority=(), keep=("source_priority", "length", "id"), older=False):
