@@ -43,7 +43,7 @@ def send_bands(
     order: np.ndarray,
     settings: dict[str, Any],
 ) -> None:
-    """Send out a partition's band keys by key range.
+    """Send out a partition's band keys by key range, and leave a sketch of every row for those who will compare it.
 
     Args:
         store: of the build.
@@ -68,3 +68,10 @@ def send_bands(
         "row": np.repeat((rows + layout.starts[index]).astype(np.uint32), bands),
     }
     write_ranges(store, layout.file(f"bands-{side}", index), columns, key_range(keys, ranges), ranges)
+    sketch = {"row": (rows + layout.starts[index]).astype(np.uint32), "sketch": _fixed(signature.astype(np.uint8))}
+    write_ranges(store, layout.file(f"sketch-{side}", index), sketch, np.zeros(len(rows)), 1)
+
+
+def _fixed(rows: np.ndarray) -> pa.FixedSizeBinaryArray:
+    """The rows of a matrix of bytes as Arrow values."""
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(rows.shape[1]), len(rows), [None, pa.py_buffer(rows)])

@@ -33,7 +33,7 @@ def write_ranges(
     assert 0 < ranges <= RANGES_MAX, f"{ranges} ranges do not fit into 16 bits"
     batch = pa.RecordBatch.from_pydict({name: pa.array(values) for name, values in columns.items()})
     target = target.astype(np.uint16)
-    if ranges > 1:
+    if ranges > 1 and (target[1:] < target[:-1]).any():
         batch = batch.take(pa.array(np.argsort(target, kind="stable")))  # 16 bits: numpy sorts by radix
     ends = np.cumsum(np.bincount(target, minlength=ranges))
     with store.write(path) as file, pa.ipc.new_file(file, batch.schema) as writer:

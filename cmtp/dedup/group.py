@@ -151,11 +151,15 @@ def gather(task: Task, store: Store) -> Result:
     settings, side = task.settings, task.inputs[-1]
     slots = store.read_json(f"{task.folder}/groups-{side}.json")["slots"]
     rows, target = arrays(read_all(store, [layout.file(f"members-{side}", task.index)]), ["row", "slot"])
+    by_slot = np.argsort(target, kind="stable")  # before the texts are taken: they are copied once
+    rows, target = rows[by_slot], target[by_slot]
     subjects = ["query"] if side == "passage" and settings["same_subject"] else []
     table = layout.read(store, task.index, ["pair_id", side, "doc_id", *subjects])
     table = table.take(pa.array(rows.astype(np.int64) - layout.starts[task.index]))
     id_high, id_low = policy.id_halves(table["pair_id"])
     row, order = arrays(read_all(store, [layout.file("order", task.index)]), ["row", "order"])
+    sketches = read_all(store, [layout.file(f"sketch-{side}", task.index)])
+    place = np.searchsorted(sketches["row"].to_numpy(), rows)
     older = task.index >= layout.own
     alone = settings["near_within_document"] or older
     columns = {
@@ -164,8 +168,14 @@ def gather(task: Task, store: Store) -> Result:
         "rank": (order[np.searchsorted(row, rows)] >> np.uint64(32)).astype(np.uint32),
         "id_high": id_high,
         "id_low": id_low,
-        "text": pa.concat_arrays([pa.array([], pa.string()), *table[side].chunks]),
+        "sketch": _joined(sketches["sketch"].take(pa.array(place))),
+        "text": _joined(table[side]),
     }
-    columns |= {name: pa.concat_arrays([pa.array([], pa.string()), *table[name].chunks]) for name in subjects}
+    columns |= {name: _joined(table[name]) for name in subjects}
     write_ranges(store, layout.file(f"texts-{side}", task.index), columns, target, slots)
     return Result(rows=len(rows), bytes=table.nbytes)
+
+
+def _joined(column: pa.ChunkedArray) -> pa.Array:
+    """One array of a column, which may have no chunks at all."""
+    return pa.concat_arrays([pa.array([], column.type), *column.chunks])

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numba
 import numpy as np
 
-from cmtp.dedup.kernel import hash_folded, shingle_sets, signatures
+from cmtp.dedup.kernel import hash_folded, shingle_sets
 from cmtp.dedup.numbers import NUMERALS, numbers_of
 from cmtp.text.compare import Folded
 
@@ -92,10 +92,9 @@ def least_slots(permutations: int, threshold: float) -> int:
     return permutations
 
 
-def rows_of(folded: Folded, document: np.ndarray, fixed: np.ndarray, permutations: int, width: int, seed: int) -> Rows:
-    """What is held of every row; `width`: characters per n-gram, `seed`: of the permutations."""
+def rows_of(folded: Folded, document: np.ndarray, fixed: np.ndarray, sketch: np.ndarray) -> Rows:
+    """What is held of every row."""
     form = hash_folded(folded)[:, 0].copy()
-    sketch = signatures(folded, permutations, width, seed).astype(np.uint8)
     return Rows(document, form, folded.lengths.astype(np.uint32), numbers_of(folded)[0], sketch, fixed)
 
 

@@ -186,10 +186,10 @@ def hash_texts(texts: pa.Array | pa.ChunkedArray, folded: Folded) -> np.ndarray:
     out = hash_folded(folded)
     empty = folded.lengths == 0
     if empty.any():
-        data, offsets = string_buffers(texts)
-        raw = np.empty_like(out)
+        data, offsets = string_buffers(texts.filter(pa.array(empty)))
+        raw = np.empty((int(empty.sum()), 2), np.uint64)
         _hash(data, offsets, _BASE, raw)
-        out[empty] = raw[empty]
+        out[empty] = raw
     return out
 
 

@@ -42,8 +42,7 @@ class _Job:
             row, document, id_high, id_low = arrays(table, ["row", "document", "id_high", "id_low"])
             columns.append([row, id_high, id_low])
             folded = fold(table["text"])
-            own = (settings["permutations"], settings["shingle"], settings["seed"])
-            parts.append(rows_of(folded, document, row >= layout.own_rows, *own))
+            parts.append(rows_of(folded, document, row >= layout.own_rows, _bytes(table["sketch"])))
             self.starts.append(self.starts[-1] + len(row))
             if len(slots) == 1:
                 self._folded = folded, self._queries(table)
@@ -75,6 +74,13 @@ class _Job:
             tables = [self._read(self._slots[0]).slice(0, 0)]
         table = pa.concat_tables(tables)
         return sets_of(fold(table["text"]), self._queries(table), rows, len(self.row), width)
+
+
+def _bytes(column: pa.ChunkedArray) -> np.ndarray:
+    """uint8[rows, width] of a column of binary values of one width."""
+    parts = [np.frombuffer(chunk.buffers()[1], np.uint8).reshape(-1, chunk.type.byte_width) for chunk in column.chunks]
+    spans = [part[chunk.offset : chunk.offset + len(chunk)] for part, chunk in zip(parts, column.chunks, strict=True)]
+    return np.concatenate([np.empty((0, column.type.byte_width), np.uint8), *spans])
 
 
 def verify(task: Task, store: Store) -> Result:

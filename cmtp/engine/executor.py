@@ -191,10 +191,10 @@ def _failure(task: Task, error: Exception) -> TaskError:
 
 
 def _begin_worker() -> None:
-    """Make a worker end at once, and without a word: when Ctrl-C is pressed, when its parent is killed, or when all is done.
+    """Make a worker end at once, and without a word: when Ctrl-C is pressed, its parent is killed, or all is done.
 
-    Left alone it would print a traceback, wait for tasks for ever, or take apart piece by piece what the system frees at
-    once (a third of a second). What it was writing has a temporary name.
+    Left alone it would print a traceback, wait for tasks for ever, or take apart piece by piece what the system frees
+    at once (a third of a second). What it was writing has a temporary name.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -159,7 +159,7 @@ class Store:
     def read_table(self, path: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Read a Parquet file whole, or some of its columns."""
         with self.read(path) as file:
-            return pq.read_table(file, columns=columns and [*columns], use_threads=False)
+            return pq.ParquetFile(file).read(columns=columns and [*columns], use_threads=False)
 
     def rows(self, path: str) -> int:
         """Number of rows of a Parquet file."""

@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from cmtp.dedup.jaccard import MISSED, Limits, least_slots, promising, rows_of
+from cmtp.dedup.kernel import signatures
 from cmtp.text.compare import fold
 from tests.dedup import pairs
 
@@ -30,7 +31,7 @@ def test_sketches_let_similar_texts_through_and_hold_back_most_others():
     folded = fold(pa.array(texts + others))
     many = len(texts)
     document = np.arange(2 * many).astype(np.uint64)
-    rows = rows_of(folded, document, np.zeros(2 * many, bool), 128, 5, 42)
+    rows = rows_of(folded, document, np.zeros(2 * many, bool), signatures(folded, 128, 5, 42).astype(np.uint8))
     limits = Limits(0.8, 0, 0.0, least_slots(128, 0.8))
     passed = promising(rows, np.arange(many), np.arange(many) + many, limits)
     truth = np.array(truth)
@@ -50,7 +51,7 @@ def test_older_rows_documents_forms_and_numbers_hold_back_pairs():
     limits = Limits(0.1, 64, 0.5, 0)
 
     def verdict(document, fixed):
-        rows = rows_of(fold(pa.array(texts)), document, np.array(fixed), 16, 5, 42)
+        rows = rows_of(fold(pa.array(texts)), document, np.array(fixed), np.zeros((4, 16), np.uint8))
         return promising(rows, np.zeros(3, np.int64), np.arange(1, 4), limits).tolist()
 
     none = [False] * 4
