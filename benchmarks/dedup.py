@@ -29,7 +29,7 @@ import scipy.sparse as sp
 
 from benchmarks.dedup_data import make, perturb, table
 from benchmarks.dedup_peers import DROPS, SKETCHES, drops, installed
-from benchmarks.dedup_scale import pathological, run_stage, scaling
+from benchmarks.dedup_scale import JACCARD_ALONE, pathological, run_stage, scaling
 from cmtp.dedup.kernel import band_keys, shingle_sets, signatures
 from cmtp.engine.store import Store
 from cmtp.recipe import DedupSettings
@@ -139,7 +139,7 @@ def quality(texts: list[str], rows: int, workers: int) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
         store.write_table("in.parquet", table(list(range(len(sample))), sample))
-        run = run_stage(store, ["in.parquet"], workers, number_chars=0, same_amounts=0)
+        run = run_stage(store, ["in.parquet"], workers, **JACCARD_ALONE)
         rejects = store.read_table(run.job.rejects(0), columns=["origin"])["origin"].to_pylist()
     results = {"cmtp": ({int(one.split("#")[1]) - 1 for one in rejects}, run.seconds)}
     results |= {name: drops(name, sample, SETTINGS.threshold) for name in DROPS if installed(name)}

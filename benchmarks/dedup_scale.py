@@ -25,6 +25,9 @@ from cmtp.engine.store import Store
 from cmtp.engine.task import StageJob
 from cmtp.recipe import Recipe
 
+JACCARD_ALONE = {"number_chars": 0, "same_amounts": 0, "same_subject": False}
+"""Settings with which nothing but the similarity decides, as the known truth has it."""
+
 
 @dataclass
 class Run:
@@ -105,7 +108,7 @@ def scaling(texts: list[str], sizes: list[int], workers: int, scratch: str | Non
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
             files, truth = make(texts, size, folder, workers)
             store = Store(folder)
-            run = run_stage(store, files, workers, number_chars=0, same_amounts=0)
+            run = run_stage(store, files, workers, **JACCARD_ALONE)
             kept = kept_rows(run, store)
             both = np.isin(truth, kept).all(axis=1)
             gigabytes = sum(store.read_table(one, ["passage"]).nbytes for one in files) / 1e9
