@@ -32,7 +32,7 @@ import pyarrow as pa
 from cmtp.embed.base import load_encoder
 from cmtp.mining.exact import Matrix
 from cmtp.mining.negatives import find_negatives
-from cmtp.mining.pool import Pool, Queries, codes, distinct
+from cmtp.mining.pool import Pool, Queries, codes, distinct, mean_of
 from cmtp.mining.scan import search
 from cmtp.recipe import MineSettings
 
@@ -237,12 +237,14 @@ def measure_planted(folder: Path, encoder_name: str, n: int, pool_size: int, see
             texts=asked_texts.slice(0, count),
             vectors=queries,
             passages=every.slice(0, count),
+            positives=vectors[:count],
             scores=scores,
             doc=doc[:count],
             query=asked[:count],
             positive=nowhere,
             row=codes(every.slice(0, count), passages),
             symmetric=nowhere >= 0,
+            centre=mean_of(queries),
         )
         found, _, _ = find_negatives(mined, pool, settings, seed)
         strings = pool.passages.to_pylist()

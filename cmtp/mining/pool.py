@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+CENTRE_MIN: Final = 100
+"""Texts from which their mean says what they have in common."""
+
+CENTRE_MAX: Final = 4096
+"""Texts of which the mean is taken; evenly spread ones where there are more."""
 
 
 class Vectors(Protocol):
@@ -66,6 +72,7 @@ class Pool:
         documents: which document a passage stands in.
         asked: which of `queries` a passage belongs to.
         asked_of: the same by row: codes, and where those of each row start.
+        centre: mean of the vectors; None: too few.
     """
 
     passages: pa.Array
@@ -74,6 +81,7 @@ class Pool:
     documents: Belongings
     asked: Belongings
     asked_of: tuple[np.ndarray, np.ndarray]
+    centre: np.ndarray | None
 
     @classmethod
     def of(
@@ -86,7 +94,9 @@ class Pool:
     ) -> Pool:
         """Make a pool; `documents` and `asked` are codes and the rows that belong to them."""
         belongs = Belongings.of(asked, len(passages))
-        return cls(passages, vectors, queries, Belongings.of(documents, len(passages)), belongs, belongs.by_row())
+        centre = mean_of(vectors.take(spread(len(passages))))
+        documented = Belongings.of(documents, len(passages))
+        return cls(passages, vectors, queries, documented, belongs, belongs.by_row(), centre)
 
 
 @dataclass(frozen=True)
@@ -98,24 +108,38 @@ class Queries:
         texts: [n] large_string.
         vectors: [n, dim] float32, L2-normalised.
         passages: [n] large_string, the positives.
+        positives: [n, dim] float32, their vectors.
         scores: [n] float32, cosine of query and positive.
         doc: [n] int64, code of the document.
         query: [n] int64, code of the query among the pool's queries.
         positive: [n] int64, code of the positive's text among the pool's queries.
         row: [n] int64, the positive's row in the pool.
         symmetric: [n] bool, whether query and passage are texts of one kind.
+        centre: mean of the vectors of all queries that search the pool; None: too few.
     """
 
     ids: list[str]
     texts: pa.Array
     vectors: np.ndarray
     passages: pa.Array
+    positives: np.ndarray
     scores: np.ndarray
     doc: np.ndarray
     query: np.ndarray
     positive: np.ndarray
     row: np.ndarray
     symmetric: np.ndarray
+    centre: np.ndarray | None
+
+
+def spread(n: int) -> np.ndarray:
+    """Rows of n of which the mean is taken: int64, evenly spread."""
+    return np.linspace(0, n - 1, min(n, CENTRE_MAX)).astype(np.int64)
+
+
+def mean_of(vectors: np.ndarray) -> np.ndarray | None:
+    """Their mean, [dim] float32; None where they are fewer than `CENTRE_MIN`."""
+    return vectors.mean(axis=0, dtype=np.float64).astype(np.float32) if len(vectors) >= CENTRE_MIN else None
 
 
 def codes(values: pa.Array | pa.ChunkedArray, dictionary: pa.Array) -> np.ndarray:

@@ -20,11 +20,15 @@ RULES = (
     "max_score",
     "near_positive",
     "near_query",
+    "near_answer",
     "cross_encoder",
 )
 """Why a candidate is no negative, in the order of the tests: from the positive's document; belongs to the same query;
 scores too close to the positive, or too high; says the same as the positive; answers a query that is nearly the same;
-answers the query by the cross-encoder's judgement."""
+says the same as the positive by the encoder's judgement; answers the query by the cross-encoder's."""
+
+VECTORS_HELD = 8192
+"""Candidates whose vectors are compared with the positives' at once."""
 
 Score = Callable[[list[str], list[str]], np.ndarray]
 """Queries and passages, [n] each, to scores [n] float32."""
@@ -94,6 +98,7 @@ class Judge:
             for name, test in (
                 ("near_positive", self._near_positive),
                 ("near_query", self._near_query),
+                ("near_answer", self._near_answer),
                 ("cross_encoder", self._cross_encoder),
             ):
                 bad = test(of[at[0]], given.rows[at], scores, at)
@@ -142,6 +147,22 @@ class Judge:
         if symmetric.any():
             bad |= symmetric & alike(queries.texts, of, pool.passages, rows, most)
             bad[place[alike(queries.passages, of[place], pool.queries, asked, most) & symmetric[place]]] = True
+        return bad
+
+    def _near_answer(
+        self, of: np.ndarray, rows: np.ndarray, _scores: np.ndarray, _at: tuple[np.ndarray, ...]
+    ) -> np.ndarray:
+        """Centred, as the similarity stage scores: what all texts of a side have in common says nothing."""
+        queries, pool, ratio = self.queries, self.pool, self.settings.max_answer_ratio
+        bad = np.zeros(len(rows), bool)
+        if ratio is None or queries.centre is None or pool.centre is None:
+            return bad
+        for start in range(0, len(rows), VECTORS_HELD):
+            some = slice(start, start + VECTORS_HELD)
+            positives = queries.positives[of[some]] - pool.centre
+            own = np.einsum("ij,ij->i", queries.vectors[of[some]] - queries.centre, positives)
+            found = np.einsum("ij,ij->i", pool.vectors.take(rows[some]) - pool.centre, positives)
+            bad[some] = (own > 0) & (found >= np.float32(ratio) * own)
         return bad
 
     def _cross_encoder(

@@ -17,7 +17,7 @@ from cmtp.mining.curated import curated
 from cmtp.mining.exact import Matrix
 from cmtp.mining.lists import Lists, load
 from cmtp.mining.negatives import Negative, find_negatives
-from cmtp.mining.pool import Pool, Queries, Vectors, codes, distinct
+from cmtp.mining.pool import Pool, Queries, Vectors, codes, distinct, mean_of, spread
 from cmtp.mining.rescore import CrossEncoder, load_cross_encoder
 from cmtp.mining.select import task_of
 from cmtp.mining.words import WordIndex
@@ -32,8 +32,10 @@ def search_block(task: Task, store: Store, number: int, start: int, size: int) -
     """The finetune rows of queries `start` to `start + size` of pool `number`, and facts for the manifest."""
     settings = files.settings(task)
     parts = [store.read_table(path) for path in files.paths(store, task.folder, "queries", number)]
-    block = pa.concat_tables(parts).unify_dictionaries().slice(start, size).combine_chunks()
-    del parts
+    every = pa.concat_tables(parts).unify_dictionaries()
+    centre = mean_of(files.matrix(every["vector"].take(pa.array(spread(every.num_rows)))))
+    block = every.slice(start, size).combine_chunks()
+    del parts, every
     pool, documents = read_pool(store, task.folder, number, settings)
     texts, passages = files.one_array(block["query"]), files.one_array(block["passage"])
     relations = block["relation"].cast(pa.string()).to_pylist()
@@ -42,12 +44,14 @@ def search_block(task: Task, store: Store, number: int, start: int, size: int) -
         texts=texts,
         vectors=files.matrix(block["vector"]),
         passages=passages,
+        positives=files.matrix(block["positive"]),
         scores=block["score"].to_numpy(),
         doc=codes(block["doc_id"], documents),
         query=codes(texts, pool.queries),
         positive=codes(passages, pool.queries),
         row=codes(passages, pool.passages),
         symmetric=np.array([task_of(relation) == "symmetric" for relation in relations]),
+        centre=centre,
     )
     facts: dict[str, Any] = {}
     rescore: CrossEncoder | None = None

@@ -128,14 +128,15 @@ def collect(task: Task, store: Store) -> Result:
         for relation, group in groups.get(name, {}).items():
             in_pool |= group if last is None else group & (keys <= np.uint64(last))
             chosen |= group & cuts[name[0], relation].holds(similarity, keys)
-        for kind, mask, columns, side in (
-            ("pools", in_pool, _POOL_COLUMNS, "passage"),
-            ("queries", chosen, _QUERY_COLUMNS, "query"),
+        for kind, mask, columns, sides in (
+            ("pools", in_pool, _POOL_COLUMNS, {"vector": "passage"}),
+            ("queries", chosen, _QUERY_COLUMNS, {"vector": "query", "positive": "passage"}),
         ):
             if mask.any():
                 some = rows.filter(pa.array(mask)).select(columns)
-                vectors = encoded.vectors(store, side, scores[f"{side}_row"].to_numpy()[mask])  # type: ignore[arg-type]
-                some = some.append_column("vector", files.vector_column(vectors))
+                for column, side in sides.items():
+                    vectors = encoded.vectors(store, side, scores[f"{side}_row"].to_numpy()[mask])  # type: ignore[arg-type]
+                    some = some.append_column(column, files.vector_column(vectors))
                 some = some.append_column("score", scores["similarity"].filter(pa.array(mask)))
                 store.write_table(files.path(task.folder, kind, number, index), some)
     return Result(rows=rows.num_rows, bytes=rows.nbytes)

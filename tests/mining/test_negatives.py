@@ -55,12 +55,14 @@ def make_queries(n=1, **changed):
         "texts": large(["什么是向量检索？"] * n),
         "vectors": np.repeat(np.array([[1, 0]], np.float32), n, 0),
         "passages": large([POSITIVE] * n),
+        "positives": np.repeat(vectors([0.90]), n, 0),
         "scores": np.full(n, 0.90, np.float32),
         "doc": np.zeros(n, np.int64),
         "query": np.zeros(n, np.int64),
         "positive": np.full(n, -1),
         "row": np.zeros(n, np.int64),
         "symmetric": np.zeros(n, bool),
+        "centre": None,  # a single query has no mean of its kind
     }
     return Queries(**given | changed)
 
@@ -248,3 +250,25 @@ def test_a_passage_of_punctuation_is_not_its_own_negative():
     (found,), _, counts = find_negatives(one, held, settings, 42)
     assert texts(found) == [TEXTS[5]]
     assert counts["near_positive"] == 1
+
+
+@pytest.mark.parametrize(("ratio", "kept"), [(None, ["像", "远"]), (0.9, ["远"]), (1.2, ["像", "远"])])
+def test_a_passage_nearer_to_the_positive_than_the_query_is_says_the_same(ratio, kept):
+    """In three dimensions: the third is what all texts have in common, and is taken off."""
+    others = [f"第{name}段话，与别的毫无关系" for name in range(200)]
+    noise = np.random.default_rng(0).normal(size=(200, 2)) * 0.01
+    flat = np.array([[1.0, 0.0], [0.62, 0.35], [0.1, -0.5], *noise])  # the positive, one like it, one that is not
+    every = np.c_[flat, np.full(len(flat), 2.0)].astype(np.float32) / 4
+    place = np.arange(len(every))
+    said = large([f"问题{i}" for i in range(len(every))])
+    passages = large([POSITIVE, "像", "远", *others])
+    pool = Pool.of(passages, Matrix(every), said, [(place, place)], [(place, place)])
+    query = np.array([[0.6, 0.0, 3.0]], np.float32) / 4
+    centre = np.array([0, 0, 3], np.float32) / 4
+    queries = make_queries(
+        vectors=query, positives=every[:1], scores=(query @ every[0]).astype(np.float32), centre=centre
+    )
+    settings = MineSettings(negatives=2, last_rank=5, relative_margin=0, fill="short", max_answer_ratio=ratio)
+    (found,), _, counts = find_negatives(queries, pool, settings, seed=1)
+    assert [one for one in texts(found) if one in ("像", "远")] == kept
+    assert counts["near_answer"] == ("像" not in kept)
