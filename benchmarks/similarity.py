@@ -29,7 +29,7 @@ from cmtp.engine.store import Store
 from cmtp.recipe import Recipe
 from cmtp.similarity.bands import Sample, choose
 from cmtp.similarity.calibrate import calibrate, shuffle
-from cmtp.similarity.cuts import combined, score
+from cmtp.similarity.cuts import combined, score, weigh
 from cmtp.similarity.vectors import SIDES, SparseVectors
 
 DRAWN = 2000
@@ -89,11 +89,11 @@ class Group:
     dear: tuple[np.ndarray, np.ndarray]
     cheap: tuple[np.ndarray, np.ndarray] | None
 
-    def together(self, weight: float) -> tuple[np.ndarray, np.ndarray]:
+    def together(self) -> tuple[np.ndarray, np.ndarray]:
         """Both encoders' scores added."""
         assert self.cheap is not None
-        share = weight * self.dear[1].std() / self.cheap[1].std()
-        true, wrong = (combined(dear, cheap, share) for dear, cheap in zip(self.dear, self.cheap, strict=True))
+        weight = weigh(self.dear, self.cheap, Recipe().similarity.model_dump())
+        true, wrong = (combined(dear, cheap, weight) for dear, cheap in zip(self.dear, self.cheap, strict=True))
         return true, wrong
 
 
@@ -117,13 +117,12 @@ def measure_groups(encoders: list[Encoder], pairs: pl.DataFrame, seed: int, keep
 
 def print_groups(groups: list[Group]) -> None:
     """The table of AUCs and its mean."""
-    weight = Recipe().similarity.cascade_weight
     more = groups[0].cheap is not None
     print("\n| source | relation | pairs | AUC of the cosine | centred |" + (" cheap | together |" if more else ""))
     print("|---|---|---:|---:|---:|" + ("---:|---:|" if more else ""))
     rows = []
     for group in groups:
-        kinds = [group.cosines, group.dear, *([group.cheap, group.together(weight)] if group.cheap else [])]
+        kinds = [group.cosines, group.dear, *([group.cheap, group.together()] if group.cheap else [])]
         rows.append([area_under_curve(*kind) for kind in kinds])
         print(f"| {group.name} | {len(group.dear[0])} | " + " | ".join(f"{area:.4f}" for area in rows[-1]) + " |")
     print("| mean | | | " + " | ".join(f"{area:.4f}" for area in np.mean(rows, axis=0)) + " |")
@@ -134,7 +133,7 @@ def print_share(groups: list[Group], rows: dict[str, int]) -> None:
     settings = Recipe().similarity
     samples = {}
     for group in groups:
-        true, wrong = group.together(settings.cascade_weight)
+        true, wrong = group.together()
         limit = np.float32(calibrate(true, wrong, settings.shuffled_share, settings.max_loss).threshold)
         first = slice(0, len(true))  # one wrong pair for every pair, as the stage has them
         assert group.cheap is not None
@@ -183,7 +182,7 @@ def cut_planted(
         count("encoder", scores[0][0] < cut(*scores[0]), 1.0)
         if len(scores) > 1:
             (dear, dear_wrong), (cheap, cheap_wrong) = scores
-            weight = settings.cascade_weight * float(dear_wrong.std() / cheap_wrong.std())
+            weight = weigh((dear[sample], dear_wrong), (cheap[sample], cheap_wrong), settings.model_dump())
             true, wrong = combined(dear, cheap, weight), combined(dear_wrong, cheap_wrong, weight)
             limit = cut(true, wrong)
             count("both together", true < limit, 1.0)

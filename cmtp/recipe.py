@@ -187,8 +187,8 @@ class SimilaritySettings(Settings):
     """Calibration: most of a source's pairs that the cut may take, however badly the encoder tells true from shuffled
     ones. C-MTP kept 79 to 100 % of its sources."""
     sample: Annotated[int, Field(ge=10)] = 2000
-    """Calibration: pairs per source and relation, drawn by seeded hash. With a cascade 500, since the expensive encoder
-    sees all of them."""
+    """Calibration: pairs per source and relation, drawn by seeded hash. With a cascade 1000, since the expensive
+    encoder sees all of them."""
     min_sample: Annotated[int, Field(ge=2)] = 500
     """Calibration: a source and relation with fewer pairs is cut where all pairs together would be; a build with fewer,
     at the encoder's own threshold. With a cascade 300."""
@@ -196,7 +196,8 @@ class SimilaritySettings(Settings):
     """A cheap encoder (static-zh) that scores all pairs and decides the clear ones; `encoder` sees the others and the
     sample. ``pairs.similarity`` is then the cheap one's."""
     cascade_weight: Annotated[float, Field(ge=0)] = 0.3
-    """Weight of the cheap score beside `encoder`'s, in standard deviations; 0 with a fixed threshold."""
+    """Weight of the cheap score beside `encoder`'s, in standard deviations; more in groups that `encoder` cannot tell
+    apart, 0 with a fixed threshold."""
     agreement: Annotated[float, Field(gt=0, le=1)] = 0.99
     """Cascade: share of pairs that must end as if `encoder` had seen them all; measured on the sample."""
 
@@ -210,7 +211,7 @@ class SimilaritySettings(Settings):
     @classmethod
     def _small_sample(cls, given: Any) -> Any:
         cascade = isinstance(given, dict) and given.get("cascade") is not None
-        return {"sample": 500, "min_sample": 300} | given if cascade else given
+        return {"sample": 1000, "min_sample": 300} | given if cascade else given
 
     @property
     def first_encoder(self) -> str:

@@ -85,7 +85,7 @@ def test_a_cascade_samples_less_where_the_recipe_does_not_say():
     assert load_recipe(None, []).similarity.sample == 2000
     cascade = ["similarity.encoder=e5-small", "similarity.cascade=static-zh"]
     found = load_recipe(None, cascade).similarity
-    assert (found.sample, found.min_sample) == (500, 300)
+    assert (found.sample, found.min_sample) == (1000, 300)
     assert load_recipe(None, [*cascade, "similarity.sample=900"]).similarity.sample == 900
     again = Recipe.model_validate(load_recipe(None, cascade).model_dump())
     assert again.similarity == found

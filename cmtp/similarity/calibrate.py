@@ -58,7 +58,7 @@ def calibrate(true: np.ndarray, shuffled: np.ndarray, shuffled_share: float, max
     threshold = np.round(float(cut), 3)
     return Calibration(
         pairs=len(true),
-        auc=round(_auc(true, shuffled), 4),
+        auc=round(auc(true, shuffled), 4),
         threshold=float(threshold),
         shuffled_pass=round(float((shuffled >= threshold).mean()), 4),
         pairs_lost=round(float((true < threshold).mean()), 4),
@@ -112,7 +112,7 @@ def shuffle(group: np.ndarray, order: np.ndarray, document: np.ndarray) -> tuple
     return by_group[differ], following[differ]
 
 
-def _auc(true: np.ndarray, shuffled: np.ndarray) -> float:
+def auc(true: np.ndarray, shuffled: np.ndarray) -> float:
     """Area under the ROC curve by ranks; ties count half (Mann–Whitney)."""
     ordered = np.sort(shuffled)
     below = np.searchsorted(ordered, true, side="left") + np.searchsorted(ordered, true, side="right")

@@ -12,7 +12,7 @@ from cmtp.engine.store import Store
 from cmtp.engine.task import Result, Task
 from cmtp.similarity.bands import Sample, choose
 from cmtp.similarity.calibrate import calibrate, shuffle
-from cmtp.similarity.cuts import WHOLE, Centre, Cut, combined, cuts_path, cuts_to_table, score
+from cmtp.similarity.cuts import WHOLE, Centre, Cut, combined, cuts_path, cuts_to_table, score, weigh
 from cmtp.similarity.groups import codes, matrix
 from cmtp.similarity.sample import chosen_path, sample_path
 
@@ -51,7 +51,7 @@ def cut(task: Task, store: Store) -> Result:
         if cascade:
             cheap_true, cheap_false = _scores(first, pairs, cheap), _scores(first, shuffled, cheap)
             if settings["threshold"] is None:
-                weight = round(settings["cascade_weight"] * float(false.std() / max(cheap_false.std(), 1e-6)), 5)
+                weight = weigh((true, false), (cheap_true, cheap_false), settings)
             true, false = combined(true, cheap_true, weight), combined(false, cheap_false, weight)
         threshold = settings["threshold"]
         if threshold is None:

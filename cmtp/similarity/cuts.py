@@ -12,7 +12,7 @@ from cmtp.embed.base import PRESETS
 from cmtp.engine.store import Store
 from cmtp.engine.task import Task
 from cmtp.errors import UsageError
-from cmtp.similarity.calibrate import centred
+from cmtp.similarity.calibrate import auc, centred
 from cmtp.similarity.groups import matrix, vector_column
 
 TEXT2VEC = 0.43
@@ -25,6 +25,15 @@ of mixed real text pass."""
 
 WHOLE = "*"
 """Name of the group that holds all pairs: its cut serves groups too small for one of their own."""
+
+HEAVIER = (1.0, 4 / 3, 5 / 3, 2.0, 7 / 3, 8 / 3, 3.0, 10 / 3, 4.0, 5.0, 20 / 3)
+"""Multiples of `cascade_weight` that are tried where the expensive encoder tells little."""
+
+MORE_ERROR = 0.02
+"""Share by which the error (1 - AUC) may grow for a heavier weight."""
+
+Scores = tuple[np.ndarray, np.ndarray]
+"""Of pairs as they are, and of shuffled ones."""
 
 Centre = tuple[np.ndarray, np.ndarray]
 """Means of a group's query and passage vectors, [dim] each."""
@@ -130,3 +139,24 @@ def combined(dear: np.ndarray, cheap: np.ndarray, weight: float) -> np.ndarray:
     ones better than the better one alone (benchmarks/similarity.md).
     """
     return np.round(dear + np.float32(weight) * cheap, 5).astype(np.float32) if weight else dear
+
+
+def weigh(dear: Scores, cheap: Scores, settings: dict[str, Any]) -> float:
+    """Weight of the cheap score beside the expensive encoder's, see `combined`; a stage's settings say the least.
+
+    That is `cascade_weight`, counted in standard deviations of shuffled pairs. Where `max_loss` sets the cut, the
+    expensive encoder does not tell the group's pairs apart (poems and their titles): there the cheap score gets the
+    heaviest weight that costs at most MORE_ERROR, since that leaves fewer pairs to be encoded for little.
+    """
+    unit = float(dear[1].std() / max(cheap[1].std(), 1e-6))
+
+    def together(times: float) -> Scores:
+        weight = round(times * settings["cascade_weight"] * unit, 5)
+        return combined(dear[0], cheap[0], weight), combined(dear[1], cheap[1], weight)
+
+    true, wrong = together(1)
+    times = 1.0
+    if np.quantile(true, settings["max_loss"]) < np.quantile(wrong, 1 - settings["shuffled_share"]):
+        allowed = (1 - auc(true, wrong)) * (1 + MORE_ERROR)
+        times = max(one for one in HEAVIER if one == 1 or 1 - auc(*together(one)) <= allowed)
+    return round(times * settings["cascade_weight"] * unit, 5)
