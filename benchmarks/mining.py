@@ -228,7 +228,12 @@ def measure_planted(folder: Path, encoder_name: str, n: int, pool_size: int, see
         others = np.arange(len(planted)) + len(texts)
         passages, row, first = distinct(every)
         pool = Pool.of(
-            passages, Matrix(vectors[first]), said, [(np.r_[doc, others], row)], [(asked, row[: len(asked)])]
+            passages,
+            Matrix(vectors[first]),
+            said,
+            [(np.r_[doc, others], row)],
+            [(asked, row[: len(asked)])],
+            mean_of(vectors[first]),
         )
         scores = np.einsum("ij,ij->i", queries, vectors[:count])
         nowhere = np.full(count, -1)

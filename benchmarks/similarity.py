@@ -26,11 +26,14 @@ import pyarrow as pa
 from benchmarks.embed_static import area_under_curve, read_pairs
 from cmtp.embed.base import Encoder, load_encoder
 from cmtp.engine.store import Store
-from cmtp.recipe import Recipe
+from cmtp.recipe import SimilaritySettings
 from cmtp.similarity.bands import Sample, choose
 from cmtp.similarity.calibrate import calibrate, shuffle
 from cmtp.similarity.cuts import combined, score, weigh
 from cmtp.similarity.vectors import SIDES, SparseVectors
+
+CASCADE = SimilaritySettings(encoder="e5-small", cascade="static-zh")
+"""Defaults of a cascade; the encoders are those of the command line."""
 
 DRAWN = 2000
 """Pairs drawn of every source and relation; --per-group takes the first of them, so that its vectors serve again."""
@@ -92,7 +95,7 @@ class Group:
     def together(self) -> tuple[np.ndarray, np.ndarray]:
         """Both encoders' scores added."""
         assert self.cheap is not None
-        weight = weigh(self.dear, self.cheap, Recipe().similarity.model_dump())
+        weight = weigh(self.dear, self.cheap, CASCADE.model_dump())
         true, wrong = (combined(dear, cheap, weight) for dear, cheap in zip(self.dear, self.cheap, strict=True))
         return true, wrong
 
@@ -130,7 +133,7 @@ def print_groups(groups: list[Group]) -> None:
 
 def print_share(groups: list[Group], rows: dict[str, int]) -> None:
     """How much of a build the expensive encoder of a cascade would see; `rows`: pairs of every group."""
-    settings = Recipe().similarity
+    settings = CASCADE
     samples = {}
     for group in groups:
         true, wrong = group.together()
@@ -158,7 +161,7 @@ def cut_planted(
     """Per kind of decision and draw: share of the exchanged removed, of the others lost, seen by the last encoder."""
     documents, titles = pairs["doc_id"].to_numpy(), pairs["query"].to_numpy()
     codes = np.unique(documents, return_inverse=True)[1]
-    settings = Recipe().similarity
+    settings = CASCADE if len(vectors) > 1 else SimilaritySettings()
     all_rows = np.arange(len(titles))
     found: dict[str, list[list[float]]] = {}
     for draw in range(draws):
@@ -200,7 +203,12 @@ def main() -> None:
     parser.add_argument("--encoder", default="static-zh")
     parser.add_argument("--cascade", help="a cheap encoder beside it")
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()) / "cmtp-benchmark-vectors")
-    parser.add_argument("--per-group", type=int, default=2000, help="pairs of each source and relation for the AUC")
+    parser.add_argument(
+        "--per-group",
+        type=int,
+        default=2000,
+        help="pairs of each source and relation for the AUC; 0: only the planted errors",
+    )
     parser.add_argument("--source", default="lctt", help="of the planted errors: a part of its name")
     parser.add_argument("--relation", default="title_body", help="of the planted errors")
     parser.add_argument("--planted-pairs", type=int, default=10_000, help="most pairs of the planted errors' source")

@@ -124,7 +124,7 @@ def _signatures(codes, ends, width, multipliers, addends, wide, narrow, out):  #
 def _sort_hashes(hashes, count, heads, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Write `count` evenly spread hashes to `out` in ascending order: a bucket each, about, and the rest by insertion.
 
-    A third of the time of a comparison sort. `heads` has 4 × count + 2 entries.
+    A third of the time of a comparison sort. `heads` has 4 × count + 3 entries.
     """
     shift = np.uint64(63)
     while np.uint64(1) << (np.uint64(64) - shift) < count:
@@ -203,7 +203,7 @@ def shingle_sets(folded: Folded, width: int) -> tuple[np.ndarray, np.ndarray]:
     out = np.empty(len(folded.codes), np.uint64)
     starts = np.zeros(len(folded.ends), np.int64)
     wide, ordered = np.empty(longest, np.uint64), np.empty(longest, np.uint64)
-    _sets(folded.codes, folded.ends, width, wide, np.empty(4 * longest + 2, np.uint32), ordered, out, starts)
+    _sets(folded.codes, folded.ends, width, wide, np.empty(4 * longest + 3, np.uint32), ordered, out, starts)
     return out[: starts[-1]], starts
 
 

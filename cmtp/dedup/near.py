@@ -33,7 +33,7 @@ LARGE_WINDOW: Final = 3
 def exclude(task: Task, store: Store) -> Result:
     """Note in a bit each which rows were rejected before the search for near-duplicates of a side.
 
-    Memory: one byte per row of the build, and four per verdict.
+    Memory: about two bytes per row of the build, and eight per verdict.
     """
     layout = Layout.load(store, task.folder)
     side = task.inputs[-1]
@@ -45,9 +45,11 @@ def exclude(task: Task, store: Store) -> Result:
         files += near_verdicts(store, layout, "query")
     gone = np.zeros(layout.starts[-1], bool)
     gone[verdict_rows(store, files)] = True
+    rows = int(gone.sum())
     bits = np.packbits(gone, bitorder="little")
-    write_ranges(store, layout.file(f"excluded-{side}", 0), {"bits": bits}, np.zeros(len(bits)), 1)
-    return Result(rows=int(gone.sum()))
+    del gone
+    write_ranges(store, layout.file(f"excluded-{side}", 0), {"bits": bits}, np.zeros(len(bits), np.uint16), 1)
+    return Result(rows=rows)
 
 
 def match(task: Task, store: Store) -> Result:

@@ -78,9 +78,11 @@ class _Job:
 
 def _bytes(column: pa.ChunkedArray) -> np.ndarray:
     """uint8[rows, width] of a column of binary values of one width."""
-    parts = [np.frombuffer(chunk.buffers()[1], np.uint8).reshape(-1, chunk.type.byte_width) for chunk in column.chunks]
-    spans = [part[chunk.offset : chunk.offset + len(chunk)] for part, chunk in zip(parts, column.chunks, strict=True)]
-    return np.concatenate([np.empty((0, column.type.byte_width), np.uint8), *spans])
+    width = column.type.byte_width
+    parts = [
+        np.frombuffer(chunk.buffers()[1], np.uint8, len(chunk) * width, chunk.offset * width) for chunk in column.chunks
+    ]
+    return np.concatenate([np.empty(0, np.uint8), *parts]).reshape(-1, width)
 
 
 def verify(task: Task, store: Store) -> Result:

@@ -159,7 +159,10 @@ class Store:
     def read_table(self, path: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Read a Parquet file whole, or some of its columns."""
         with self.read(path) as file:
-            return pq.ParquetFile(file).read(columns=columns and [*columns], use_threads=False)
+            table = pq.ParquetFile(file).read(columns=columns and [*columns], use_threads=False)
+        missing = set(columns or ()) - set(table.column_names)
+        assert not missing, f"{path} has no columns {sorted(missing)}"
+        return table
 
     def rows(self, path: str) -> int:
         """Number of rows of a Parquet file."""

@@ -20,7 +20,7 @@ class Task:
     Attributes:
         run: ``package.module:function``; called as ``function(task, store) -> Result``.
         folder: the stage's folder, relative to the store's root; everything the task writes lies under it.
-        name: unique within the folder, for example ``sketch-00003``; names the receipt.
+        name: unique within the folder, for example ``match-00003``; names the receipt.
         inputs: what it reads: paths relative to the store's root, or any JSON value the function understands.
         settings: the stage's settings as JSON values.
     """

@@ -14,9 +14,12 @@ _DIVISION: Final = re.compile(rf"第{_NUMBER}(编|分编|篇|章|节)(?:\s.{{0,6
 _LEVEL: Final = {"编": 11, "篇": 11, "分编": 12, "章": 13, "节": 14}
 _ARTICLE_LEVEL: Final = 15
 
-_UNNUMBERED: Final = re.compile(r"(?![（(]|第|附)[^。，；：！？…（）()，.,;:!?0-9０-９×]{2,20}")
+_UNNUMBERED: Final = re.compile(
+    r"(?![（(]|第|附|本|[一二三四五六七八九十]+、)[^。，；：！？…（）()，.,;:!?0-9０-９×]{2,20}"
+)
 """A line that may be the title of a chapter whose number was lost: 法律责任."""
-_SENTENCE_END: Final = tuple("。；！？.;!?）)")
+_SENTENCE_END: Final = tuple("。！？.!?）)")
+"""No semicolon: what follows one is the next item of a list."""
 
 _PASSED: Final = re.compile(
     r"[（(]?\s*\d{4}\s*年\s*\d{1,2}\s*月\s*\d{1,2}\s*日.*(?:通过|公布|修正|修订|批准|发布|施行|颁布)(?:的?决定)?\s*[）)]|"
@@ -53,9 +56,13 @@ def _without_notes(lead: list[str]) -> list[str]:
 
 
 def _without_contents(sections: list[Section]) -> list[Section]:
-    """Without the chapter lines of a table of contents: empty, and there once more further on."""
+    """Without the chapter lines of a table of contents: there again further on, with neither text nor article below."""
     last = {section.heading: index for index, section in enumerate(sections)}
-    return [section for index, section in enumerate(sections) if section.paragraphs or last[section.heading] == index]
+    return [
+        section
+        for index, section in enumerate(sections)
+        if section.paragraphs or last[section.heading] == index or is_statute_article(sections[index + 1])
+    ]
 
 
 def is_statute_article(section: Section) -> bool:

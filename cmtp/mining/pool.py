@@ -14,7 +14,7 @@ CENTRE_MIN: Final = 100
 """Texts from which their mean says what they have in common."""
 
 CENTRE_MAX: Final = 4096
-"""Texts of which the mean is taken; evenly spread ones where there are more."""
+"""Texts of which the mean is taken: those of the lowest keys where there are more."""
 
 
 class Vectors(Protocol):
@@ -91,10 +91,10 @@ class Pool:
         queries: pa.Array,
         documents: list[tuple[np.ndarray, np.ndarray]],
         asked: list[tuple[np.ndarray, np.ndarray]],
+        centre: np.ndarray | None,
     ) -> Pool:
         """Make a pool; `documents` and `asked` are codes and the rows that belong to them."""
         belongs = Belongings.of(asked, len(passages))
-        centre = mean_of(vectors.take(spread(len(passages))))
         documented = Belongings.of(documents, len(passages))
         return cls(passages, vectors, queries, documented, belongs, belongs.by_row(), centre)
 
@@ -132,9 +132,9 @@ class Queries:
     centre: np.ndarray | None
 
 
-def spread(n: int) -> np.ndarray:
-    """Rows of n of which the mean is taken: int64, evenly spread."""
-    return np.linspace(0, n - 1, min(n, CENTRE_MAX)).astype(np.int64)
+def lowest(keys: np.ndarray) -> np.ndarray:
+    """Rows of which the mean is taken: int64, in the order of their keys, so that it does not depend on their own."""
+    return np.argsort(keys, kind="stable")[:CENTRE_MAX]
 
 
 def mean_of(vectors: np.ndarray) -> np.ndarray | None:

@@ -152,7 +152,10 @@ class Judge:
     def _near_answer(
         self, of: np.ndarray, rows: np.ndarray, _scores: np.ndarray, _at: tuple[np.ndarray, ...]
     ) -> np.ndarray:
-        """Centred, as the similarity stage scores: what all texts of a side have in common says nothing."""
+        """Centred by the means of the pool and its queries: what all texts of a side have in common says nothing.
+
+        A query that has less than that in common with its positive says nothing about others.
+        """
         queries, pool, ratio = self.queries, self.pool, self.settings.max_answer_ratio
         bad = np.zeros(len(rows), bool)
         if ratio is None or queries.centre is None or pool.centre is None:

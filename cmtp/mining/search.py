@@ -17,12 +17,13 @@ from cmtp.mining.curated import curated
 from cmtp.mining.exact import Matrix
 from cmtp.mining.lists import Lists, load
 from cmtp.mining.negatives import Negative, find_negatives
-from cmtp.mining.pool import Pool, Queries, Vectors, codes, distinct, mean_of, spread
+from cmtp.mining.pool import Pool, Queries, Vectors, codes, distinct, lowest, mean_of
 from cmtp.mining.rescore import CrossEncoder, load_cross_encoder
 from cmtp.mining.select import task_of
 from cmtp.mining.words import WordIndex
 from cmtp.recipe import MineSettings
 from cmtp.schema import FINETUNE
+from cmtp.shards.order import order_keys
 
 _BELONGS = pa.schema([("query", pa.string()), ("doc_id", pa.string()), ("row", pa.int64())])
 """A passage's row, and a query and a document it belongs to."""
@@ -33,10 +34,11 @@ def search_block(task: Task, store: Store, number: int, start: int, size: int) -
     settings = files.settings(task)
     parts = [store.read_table(path) for path in files.paths(store, task.folder, "queries", number)]
     every = pa.concat_tables(parts).unify_dictionaries()
-    centre = mean_of(files.matrix(every["vector"].take(pa.array(spread(every.num_rows)))))
+    some = lowest(order_keys(every["pair_id"], task.settings["seed"]))
+    centre = mean_of(files.matrix(every["vector"].take(pa.array(some))))
     block = every.slice(start, size).combine_chunks()
     del parts, every
-    pool, documents = read_pool(store, task.folder, number, settings)
+    pool, documents = read_pool(store, task.folder, number, settings, task.settings["seed"])
     texts, passages = files.one_array(block["query"]), files.one_array(block["passage"])
     relations = block["relation"].cast(pa.string()).to_pylist()
     queries = Queries(
@@ -70,7 +72,7 @@ def search_block(task: Task, store: Store, number: int, start: int, size: int) -
     return _finetune_rows(block, found, positive, settings), facts
 
 
-def read_pool(store: Store, folder: str, number: int, settings: MineSettings) -> tuple[Pool, pa.Array]:
+def read_pool(store: Store, folder: str, number: int, settings: MineSettings, seed: int) -> tuple[Pool, pa.Array]:
     """A pool, and its documents in order of their codes."""
     paths = files.paths(store, folder, "pools", number)
     rows = pa.concat_tables([store.read_table(path, ["pair_id", "query", "passage", "doc_id"]) for path in paths])
@@ -87,7 +89,8 @@ def read_pool(store: Store, folder: str, number: int, settings: MineSettings) ->
     queries, asked, _ = distinct(files.one_array(own["query"]))
     documents, doc, _ = distinct(files.one_array(own["doc_id"]))
     at = own["row"].to_numpy()
-    return Pool.of(passages, vectors, queries, [(doc, at)], [(asked, at)]), documents
+    centre = mean_of(vectors.take(row[lowest(order_keys(rows["pair_id"], seed))]))
+    return Pool.of(passages, vectors, queries, [(doc, at)], [(asked, at)], centre), documents
 
 
 def _known(twins: pa.Table, ids: pa.ChunkedArray) -> pa.Table:

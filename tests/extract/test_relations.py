@@ -211,3 +211,22 @@ def test_a_chapter_whose_number_was_lost_is_a_heading_and_no_text_of_the_article
         ("办法 › 总则 › 第二条", "乙。"),
         ("办法 › 法律责任 › 第三条", "丙。\n公章\n联系人"),
     ]
+
+
+@pytest.mark.parametrize("items", [["学校；", "医院"], ["一、学校；", "二、医院"], ["本办法自公布之日起施行"]])
+def test_the_end_of_an_article_is_no_chapter(items):
+    found = pairs(article("办法", ["第一条 甲。", *items, "第二条 乙。", "第三条 丙。"]), min_lead_chars=0)
+    assert [pair[1:3] for pair in found if pair[0] == "subtitle_passage"][:2] == [
+        ("办法 › 第一条", "\n".join(["甲。", *items])),
+        ("办法 › 第二条", "乙。"),
+    ]
+
+
+def test_chapters_of_one_name_are_both_headings():
+    lines = ["第一条 甲。", "一般规定", "第二条 乙。", "一般规定", "第三条 丙。"]
+    found = pairs(article("法", lines), min_lead_chars=0)
+    assert [pair[1] for pair in found if pair[0] == "subtitle_passage"] == [
+        "法 › 第一条",
+        "法 › 一般规定 › 第二条",
+        "法 › 一般规定 › 第三条",
+    ]

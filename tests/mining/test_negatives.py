@@ -46,6 +46,7 @@ def make_pool(texts, scores, documents, questions, said=None):
         large(said),
         [(np.array(documents), row)],
         [(np.array(questions), row)],
+        None,
     )
 
 
@@ -262,7 +263,7 @@ def test_a_passage_nearer_to_the_positive_than_the_query_is_says_the_same(ratio,
     place = np.arange(len(every))
     said = large([f"问题{i}" for i in range(len(every))])
     passages = large([POSITIVE, "像", "远", *others])
-    pool = Pool.of(passages, Matrix(every), said, [(place, place)], [(place, place)])
+    pool = Pool.of(passages, Matrix(every), said, [(place, place)], [(place, place)], every.mean(axis=0))
     query = np.array([[0.6, 0.0, 3.0]], np.float32) / 4
     centre = np.array([0, 0, 3], np.float32) / 4
     queries = make_queries(

@@ -6,10 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from cmtp.embed.base import load_encoder
 from cmtp.engine.executor import SerialExecutor
 from cmtp.engine.plan import run_stage
 from cmtp.engine.store import Store
 from cmtp.errors import UsageError
+from cmtp.mining import pool as pool_module
 from cmtp.mining import search as search_module
 from cmtp.mining.settings import check, mine_settings
 from cmtp.mining.stage import MineStage
@@ -210,3 +212,36 @@ def test_what_is_no_cross_encoder_is_refused_before_any_work(name):
     with pytest.raises(UsageError, match=r"mine\.cross_encoder"):
         check(load_recipe(None, [f"mine.cross_encoder={name}"]))
     check(Recipe())
+
+
+@pytest.mark.parametrize("exact_rows", [1_000_000, 4])
+def test_vectors_of_positives_and_means_reach_the_rule_near_answer(tmp_path, monkeypatch, exact_rows):
+    """With a ratio below all others every passage on the positive's side of the mean goes, and no other."""
+    overrides = [
+        "mine.relative_margin=0",
+        f"mine.exact_rows={exact_rows}",
+        "mine.max_jaccard=1",
+        "mine.max_contained=1",
+    ]
+    _, few = mined(tmp_path / "few", [*overrides, "mine.max_answer_ratio=1e-6"])
+    assert few["candidates"]["near_answer"] == 0  # eight passages have no mean worth the name
+    monkeypatch.setattr(pool_module, "CENTRE_MIN", 2)
+    _, none = mined(tmp_path / "none", [*overrides, "mine.max_answer_ratio=null"])
+    assert none["candidates"]["near_answer"] == 0
+    vectors = load_encoder("static-zh")
+    query, passage = (
+        vectors.encode(pa.array([one[k] for one in QUESTIONS], pa.large_string()), side)
+        .astype(np.float16)
+        .astype(float)
+        for k, side in enumerate(("query", "passage"))
+    )
+    query, passage = query - query.mean(axis=0), passage - passage.mean(axis=0)
+    own, others = (query * passage).sum(axis=1), passage @ passage.T
+    expected = {
+        QUESTIONS[i][0]: {QUESTIONS[j][1] for j in range(8) if others[i, j] < 0} for i in range(8) if own[i] > 0
+    }
+    found, facts = mined(tmp_path / "all", [*overrides, "mine.max_answer_ratio=1e-6", "mine.negatives=8"])
+    assert facts["candidates"]["near_answer"] > 0
+    assert len(expected) > 4
+    for asked, allowed in expected.items():
+        assert set(found[asked]["neg"]) <= allowed
