@@ -192,6 +192,7 @@ def cut_planted(
             known = Sample(cheap[sample], true[sample] >= limit, len(rows), cheap_wrong, wrong >= limit)
             band = choose({"": known}, settings.agreement).bands[""]
             seen = (cheap >= band.low) & (cheap < band.high)
+            seen[sample] = True
             count("cascade", np.where(seen, true < limit, cheap < band.low), float(seen.mean()))
     return found
 
@@ -207,7 +208,7 @@ def main() -> None:
         "--per-group",
         type=int,
         default=2000,
-        help="pairs of each source and relation for the AUC; 0: only the planted errors",
+        help="pairs of a group for the AUC; 0: none",
     )
     parser.add_argument("--source", default="lctt", help="of the planted errors: a part of its name")
     parser.add_argument("--relation", default="title_body", help="of the planted errors")
