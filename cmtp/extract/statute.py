@@ -15,7 +15,7 @@ _LEVEL: Final = {"编": 11, "篇": 11, "分编": 12, "章": 13, "节": 14}
 _ARTICLE_LEVEL: Final = 15
 
 _UNNUMBERED: Final = re.compile(
-    r"(?![（(]|第|附|本|[一二三四五六七八九十]+、)[^。，；：！？…（）()，.,;:!?0-9０-９×]{2,20}"
+    r"(?![（(]|第|附(?! ?则)|本|[一二三四五六七八九十]+、)[^。，；：！？…（）()，.,;:!?0-9０-９×]{2,20}"
 )
 """A line that may be the title of a chapter whose number was lost: 法律责任."""
 _SENTENCE_END: Final = tuple("。！？.!?）)")

@@ -223,10 +223,11 @@ def test_the_end_of_an_article_is_no_chapter(items):
 
 
 def test_chapters_of_one_name_are_both_headings():
-    lines = ["第一条 甲。", "一般规定", "第二条 乙。", "一般规定", "第三条 丙。"]
+    lines = ["第一条 甲。", "一般规定", "第二条 乙。", "一般规定", "第三条 丙。", "附 则", "第四条 丁。"]
     found = pairs(article("法", lines), min_lead_chars=0)
     assert [pair[1] for pair in found if pair[0] == "subtitle_passage"] == [
         "法 › 第一条",
         "法 › 一般规定 › 第二条",
         "法 › 一般规定 › 第三条",
+        "法 › 附 则 › 第四条",
     ]
