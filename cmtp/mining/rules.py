@@ -154,7 +154,7 @@ class Judge:
     ) -> np.ndarray:
         """Centred by the means of the pool and its queries: what all texts of a side have in common says nothing.
 
-        A query that has less than that in common with its positive says nothing about others.
+        A query whose own score is then 0 or less rules nothing out.
         """
         queries, pool, ratio = self.queries, self.pool, self.settings.max_answer_ratio
         bad = np.zeros(len(rows), bool)

@@ -158,5 +158,5 @@ def weigh(dear: Scores, cheap: Scores, settings: dict[str, Any]) -> float:
     times = 1.0
     if np.quantile(true, settings["max_loss"]) < np.quantile(wrong, 1 - settings["shuffled_share"]):
         allowed = (1 - auc(true, wrong)) * (1 + MORE_ERROR)
-        times = max(one for one in HEAVIER if one == 1 or 1 - auc(*together(one)) <= allowed)
+        times = max(one for one in HEAVIER if 1 - auc(*together(one)) <= allowed)
     return round(times * settings["cascade_weight"] * unit, 5)
