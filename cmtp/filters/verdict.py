@@ -49,6 +49,10 @@ class Verdicts:
     masked: dict[str, dict[int, str]]
     private: Counter[str]
 
+    def kept(self, rows: int) -> list[bool]:
+        """Whether each row passes, of the number of rows that were judged."""
+        return [row not in self.reason for row in range(rows)]
+
 
 def judge(pairs: pl.DataFrame, book: Book, matcher: malicious.Matcher | None, model: Model | None = None) -> Verdicts:
     """Apply a rule book to pairs.

@@ -10,6 +10,7 @@ import pytest
 from cmtp.engine.store import Store
 from cmtp.engine.task import StageJob
 from cmtp.errors import UsageError
+from cmtp.filters.pair_filter import open_filter
 from cmtp.filters.stage import FilterStage
 from cmtp.recipe import Recipe
 from cmtp.schema import PAIR, REJECTS
@@ -97,3 +98,12 @@ def test_settings_are_checked_before_any_task(tmp_path):
     work = job(tmp_path, {"thresholds": {"spam": 1}}, [table(ROWS)])
     with pytest.raises(UsageError, match="no rule 'spam'"):
         next(FilterStage().steps(work))
+
+
+def test_a_table_is_judged_without_a_stage(tmp_path):
+    """What mining does with labelled negatives: four columns, no task and no file."""
+    rows = table(ROWS).select(["query", "passage", "relation", "source"])
+    pair_filter = open_filter(Recipe().stage_settings("filter"))
+    passed = pair_filter.passed(rows, pair_filter.judge_table(rows))
+    assert passed.schema.equals(rows.schema)
+    assert passed["passage"].to_pylist() == [ROWS[0][1], "捡到钱包请打[手机号]，谢谢你。"]
