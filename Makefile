@@ -53,7 +53,7 @@ bench-filter: $(VENV)/.bench
 UNCUT ?= $(wildcard shards/.work/filter-*/kept)
 
 bench-embed: $(VENV)/.bench
-	$(BIN)/python -m benchmarks.embed_static $(UNCUT)
+	$(BIN)/python -m benchmarks.encoders_static $(UNCUT)
 	$(BIN)/python -m benchmarks.similarity $(UNCUT)
 	$(BIN)/python -m benchmarks.similarity $(UNCUT) --encoder e5-small --cascade static-zh --per-group 300
 

@@ -23,8 +23,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from benchmarks.embed_static import area_under_curve, read_pairs
-from cmtp.embed.base import Encoder, load_encoder
+from benchmarks.encoders_static import area_under_curve, read_pairs
+from cmtp.encoders.base import Encoder, load_encoder
 from cmtp.engine.store import Store
 from cmtp.recipe import SimilaritySettings
 from cmtp.similarity.bands import Sample, choose

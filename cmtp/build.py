@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from cmtp.embed.base import BUNDLED
+from cmtp.encoders.base import BUNDLED
 from cmtp.engine.executor import Executor, ProcessExecutor, SerialExecutor
 from cmtp.engine.plan import WORK, StageRun, fingerprint, run_stage
 from cmtp.engine.progress import BuildProgress
@@ -195,7 +195,7 @@ def gpu_executor(stage: Stage, settings: dict[str, Any], executor: Executor, wor
     """One process per GPU for a stage whose encoder computes there: a second model beside the first gains nothing."""
     encodes = stage.name == "encode" or settings.get("cascade") is not None
     if encodes and settings["encoder"] not in BUNDLED:
-        from cmtp.embed.sentence import gpus
+        from cmtp.encoders.sentence import gpus
 
         if 0 < gpus() < workers:
             with open_executor(gpus()) as few:

@@ -9,7 +9,7 @@ from typing import Any
 
 from cmtp.dedup.references import resolve
 from cmtp.dedup.stage import DedupStage
-from cmtp.embed.base import ENCODER_NAMES, is_encoder_name
+from cmtp.encoders.base import ENCODER_NAMES, is_encoder_name
 from cmtp.engine.plan import fingerprint, folder_of
 from cmtp.engine.task import Stage
 from cmtp.errors import UsageError

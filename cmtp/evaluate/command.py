@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pyarrow as pa
 
-from cmtp.embed.base import load_encoder
+from cmtp.encoders.base import load_encoder
 from cmtp.errors import UsageError
 from cmtp.evaluate.baselines import score_bm25, score_embeddings, score_static_zh
 from cmtp.evaluate.heldout import retrieval_task
@@ -42,7 +42,7 @@ def evaluate(
         shards: a build whose held-out documents are searched.
         share: of its documents, where the build itself has not held any out.
         benchmark: of the hub.
-        encoders: names of encoders of cmtp.embed to put beside it.
+        encoders: names of encoders of cmtp.encoders to put beside it.
 
     Returns:
         A table.

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from cmtp.dedup.contamination import Index, contaminated, index_texts, make_index
 from cmtp.dedup.evaluation import read_texts
 from cmtp.dedup.kernel import hash_folded
-from cmtp.embed.base import Encoder
+from cmtp.encoders.base import Encoder
 from cmtp.engine.store import Store
 from cmtp.engine.task import Task
 from cmtp.filters.stage import run as filter_pairs

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from cmtp.dedup.references import resolve
-from cmtp.embed.base import ENCODER_NAMES, is_encoder_name
+from cmtp.encoders.base import ENCODER_NAMES, is_encoder_name
 from cmtp.errors import UsageError
 from cmtp.recipe import Recipe
 from cmtp.similarity.encode import check_weights, encode_settings

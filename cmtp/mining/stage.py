@@ -44,7 +44,7 @@ class MineStage:
     code: ClassVar[tuple[str, ...]] = (
         "cmtp.mining",
         "cmtp.dedup",
-        "cmtp.embed",
+        "cmtp.encoders",
         "cmtp.filters",
         "cmtp.text",
         "cmtp.shards.order",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from cmtp.embed.base import PRESETS
+from cmtp.encoders.base import PRESETS
 from cmtp.engine.store import Store
 from cmtp.engine.task import Task
 from cmtp.errors import UsageError

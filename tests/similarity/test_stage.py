@@ -3,7 +3,7 @@ import json
 import pyarrow as pa
 import pytest
 
-from cmtp.embed.static_zh import StaticZh
+from cmtp.encoders.static_zh import StaticZh
 from cmtp.engine.executor import SerialExecutor
 from cmtp.engine.plan import run_stage
 from cmtp.engine.store import Store

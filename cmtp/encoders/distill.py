@@ -1,4 +1,4 @@
-"""Builds the tables of `static-zh` from multilingual-e5-small and jieba's dictionary: `python -m cmtp.embed.distill`.
+"""Builds the tables of `static-zh` from e5-small and jieba's dictionary: `python -m cmtp.encoders.distill`.
 
 Nothing is trained and no corpus is read. Needs the extra `distill`; about five minutes on two idle cores.
 Every run writes the same bytes. The recipe:
@@ -28,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cmtp.embed.static_zh import DATA
+from cmtp.encoders.static_zh import DATA
 
 HAN = re.compile(r"[㐀-䶿一-鿿]+")
 

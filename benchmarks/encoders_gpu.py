@@ -1,4 +1,4 @@
-"""Speed of a sentence-transformers model here and by its own `encode`: `python -m benchmarks.embed_gpu`.
+"""Speed of a sentence-transformers model here and by its own `encode`: `python -m benchmarks.encoders_gpu`.
 
 The model is a BERT of the stated size with random weights (speed does not depend on them) over a vocabulary of single
 Chinese characters; the texts are random characters, their lengths drawn like those of passages. Both encode the same
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from cmtp.embed.sentence import SentenceModel
+from cmtp.encoders.sentence import SentenceModel
 
 FIRST, CHARACTERS = 0x4E00, 20_992
 """The vocabulary: all of CJK Unified Ideographs, as many entries as a Chinese BERT has."""

@@ -9,7 +9,7 @@ All jitted functions that call each other are in this one file: numba's cache do
 import numpy as np
 from numba import njit
 
-from cmtp.embed.trie import EDGE_MULTIPLIER
+from cmtp.encoders.trie import EDGE_MULTIPLIER
 
 LETTERS, DIGITS, HAN = 0, 1, 2
 """Kinds of unknown token."""

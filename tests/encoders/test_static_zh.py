@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cmtp.embed.base import Encoder, load_encoder
-from cmtp.embed.kernel import BLOCKS, ENTRY, word_entries
-from cmtp.embed.static_zh import DATA, FILES, StaticZh
+from cmtp.encoders.base import Encoder, load_encoder
+from cmtp.encoders.kernel import BLOCKS, ENTRY, word_entries
+from cmtp.encoders.static_zh import DATA, FILES, StaticZh
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from cmtp.embed.base import PRESETS, Side, check_texts
+from cmtp.encoders.base import PRESETS, Side, check_texts
 
 if TYPE_CHECKING:
     import torch

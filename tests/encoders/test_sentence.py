@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from benchmarks import embed_gpu
+from benchmarks import encoders_gpu
 from cmtp.build import gpu_executor
-from cmtp.embed.base import Encoder, hub_revision, is_encoder_name, load_encoder
-from cmtp.embed.sentence import PROMPTS, SentenceModel, find_prompts, own_device
+from cmtp.encoders.base import Encoder, hub_revision, is_encoder_name, load_encoder
+from cmtp.encoders.sentence import PROMPTS, SentenceModel, find_prompts, own_device
 from cmtp.engine.executor import SerialExecutor
 from cmtp.engine.store import Store
 from cmtp.engine.task import StageJob
@@ -84,7 +84,7 @@ def test_a_row_does_not_depend_on_the_others(encoder):
 
 def test_blocks_do_not_matter(encoder, monkeypatch):
     whole = encoder.encode(pa.array(TEXTS), "query")
-    monkeypatch.setattr("cmtp.embed.sentence.BLOCK", 2)
+    monkeypatch.setattr("cmtp.encoders.sentence.BLOCK", 2)
     np.testing.assert_allclose(encoder.encode(pa.array(TEXTS), "query"), whole, atol=1e-6)
 
 
@@ -158,11 +158,11 @@ def test_bf16_gives_nearly_the_same_vectors_and_another_hash(folder, encoder):
 
 def test_worker_processes_take_the_gpus_in_turn(monkeypatch):
     assert own_device() == "cpu" or torch.cuda.is_available()
-    monkeypatch.setattr("cmtp.embed.sentence.gpus", lambda: 2)
+    monkeypatch.setattr("cmtp.encoders.sentence.gpus", lambda: 2)
 
     def device_of(*identity):
         process = SimpleNamespace(_identity=identity)
-        monkeypatch.setattr("cmtp.embed.sentence.multiprocessing.current_process", lambda: process)
+        monkeypatch.setattr("cmtp.encoders.sentence.multiprocessing.current_process", lambda: process)
         return own_device()
 
     assert [device_of(1), device_of(2), device_of(3)] == ["cuda:0", "cuda:1", "cuda:0"]
@@ -170,25 +170,25 @@ def test_worker_processes_take_the_gpus_in_turn(monkeypatch):
 
 
 def test_a_stage_on_gpus_gets_one_process_for_each(monkeypatch):
-    monkeypatch.setattr("cmtp.embed.sentence.gpus", lambda: 1)
+    monkeypatch.setattr("cmtp.encoders.sentence.gpus", lambda: 1)
     given = SerialExecutor()
     for name, same in (("static-zh", True), ("BAAI/bge-small-zh-v1.5", False)):
         with gpu_executor(EncodeStage(), {"encoder": name}, given, 4) as used:
             assert (used is given) == same
             assert isinstance(used, SerialExecutor)  # one GPU: this process
-    monkeypatch.setattr("cmtp.embed.sentence.gpus", lambda: 0)
+    monkeypatch.setattr("cmtp.encoders.sentence.gpus", lambda: 0)
     with gpu_executor(EncodeStage(), {"encoder": "BAAI/bge-small-zh-v1.5"}, given, 4) as used:
         assert used is given
 
 
 def test_the_gpu_benchmark_at_a_small_size(capsys):
     arguments = ["--layers", "2", "--hidden", "32", "--heads", "2", "--max-tokens", "64", "--texts", "40"]
-    embed_gpu.main([*arguments, "--mean-chars", "30"])
+    encoders_gpu.main([*arguments, "--mean-chars", "30"])
     out = capsys.readouterr().out
     assert "agree to a cosine of 1.0000 or more" in out
     assert "| cmtp | " in out
     texts = ["字" * 8, "字" * 100]
-    assert embed_gpu.multiplications(texts, 2, 32, 64) == 2 * (24 * 32**2 * (10 + 64) + 4 * 32 * (100 + 64**2))
+    assert encoders_gpu.multiplications(texts, 2, 32, 64) == 2 * (24 * 32**2 * (10 + 64) + 4 * 32 * (100 + 64**2))
 
 
 def test_loaded_once_in_a_process(folder):

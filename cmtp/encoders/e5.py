@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from cmtp.embed.base import Side, check_texts
+from cmtp.encoders.base import Side, check_texts
 
 BATCH = 256
 """Texts handed to the engine at once: it spreads them over its threads and holds them all as Python strings."""

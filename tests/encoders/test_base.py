@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cmtp.embed.base import Encoder, load_encoder
+from cmtp.encoders.base import Encoder, load_encoder
 
 
 def test_unknown_name_lists_the_known_ones():

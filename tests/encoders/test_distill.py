@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 import numpy as np
 
-from cmtp.embed import distill
-from cmtp.embed.static_zh import DATA
+from cmtp.encoders import distill
+from cmtp.encoders.static_zh import DATA
 
 SIMPLIFIED = {"學": "学", "習": "习", "乾": "干"}
 

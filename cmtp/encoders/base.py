@@ -92,15 +92,15 @@ def load_encoder(name: str) -> Encoder:
         ImportError: its package is missing; names the extra.
     """
     if name == "static-zh":
-        from cmtp.embed.static_zh import StaticZh
+        from cmtp.encoders.static_zh import StaticZh
 
         return StaticZh()
     if name == "e5-small":
-        from cmtp.embed.e5 import E5Small
+        from cmtp.encoders.e5 import E5Small
 
         return E5Small()
     if is_encoder_name(name):
-        from cmtp.embed.sentence import SentenceModel
+        from cmtp.encoders.sentence import SentenceModel
 
         return SentenceModel(name)
     known = ", ".join(ENCODER_NAMES)

@@ -1,7 +1,7 @@
 """The encoder `static-zh`: a text is the weighted average of the vectors of its words.
 
 The vectors, their weights and everything else the result depends on are data in the folder `static_zh/`, written by
-`cmtp.embed.distill`, which also explains them. This module only reads and averages, in one numba kernel over Arrow's
+`cmtp.encoders.distill`, which also explains them. This module only reads and averages, in one numba kernel over Arrow's
 buffers: offsets and UTF-8 bytes in, vectors out.
 """
 
@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from cmtp.embed.base import Side, check_texts
-from cmtp.embed.kernel import ARITHMETIC, ENTRY, decode, encode_texts, segment, word_entries
-from cmtp.embed.trie import build_trie
+from cmtp.encoders.base import Side, check_texts
+from cmtp.encoders.kernel import ARITHMETIC, ENTRY, decode, encode_texts, segment, word_entries
+from cmtp.encoders.trie import build_trie
 
 DATA = Path(__file__).parent / "static_zh"
 FILES = ("characters.npy", "closeness.npy", "neighbours.npy", "settings.json", "weights.npy", "words.txt")

@@ -1,4 +1,4 @@
-"""Speed and quality of an encoder on the pairs of a build: `python benchmarks/embed_static.py SHARDS`.
+"""Speed and quality of an encoder on the pairs of a build: `python benchmarks/encoders_static.py SHARDS`.
 
 Quality is the area under the ROC curve (AUC) of the cosine between a query and its own passage against the cosine with
 the passage of another pair of the same source and relation: the chance that a true pair scores above a wrong one.
@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 from scipy.stats import rankdata, spearmanr
 
-from cmtp.embed.base import Encoder, load_encoder
+from cmtp.encoders.base import Encoder, load_encoder
 
 SHUFFLES = 4  # wrong passages per query: the AUC's noise comes from the pairs then, not from the draw
 
