@@ -1,0 +1,93 @@
+"""Things that can be added from outside: formats, encoders, miners, filter rules, executors.
+
+A registry holds the built-in items and finds those that installed packages offer under an entry point group. To add an
+encoder, for example, a package writes in its ``pyproject.toml``::
+
+    [project.entry-points."cmtp.encoders"]
+    my-encoder = "my_package.encoder:CARD"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+from cmtp.errors import UsageError
+
+T = TypeVar("T")
+
+
+def did_you_mean(name: str, known: list[str]) -> str:
+    """`; did you mean NAME?` for the known name that is most alike, or an empty text."""
+    close = get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+class Registry(Generic[T]):
+    """Items of one kind by their names.
+
+    Args:
+        what: the kind, as messages call it: ``encoder``.
+        group: the entry point group of items from outside: ``cmtp.encoders``. The name of an entry point is the name
+            of its item.
+        items: the built-in items by name.
+    """
+
+    def __init__(self, what: str, group: str, items: Mapping[str, T]) -> None:
+        self.what = what
+        self.group = group
+        self._items = dict(items)
+        self._outside: dict[str, T] | None = None
+
+    def add(self, name: str, item: T) -> None:
+        """Add an item to this process's registry.
+
+        Worker processes load the entry points for themselves, so an item that tasks need comes by an entry point.
+
+        Raises:
+            UsageError: the name is taken.
+        """
+        if name in self._all():
+            raise UsageError(f"there is a {self.what} {name!r} already: give yours another name")
+        self._items[name] = item
+
+    def _all(self) -> dict[str, T]:
+        if self._outside is None:
+            self._outside = {}
+            for point in sorted(entry_points(group=self.group), key=lambda point: point.name):
+                if point.name in self._items or point.name in self._outside:
+                    raise UsageError(
+                        f"{point.value} adds a {self.what} {point.name!r}, and there is one already: "
+                        "rename its entry point"
+                    )
+                self._outside[point.name] = point.load()
+        return self._items | self._outside
+
+    def names(self) -> list[str]:
+        """The names of all items, built-in ones first."""
+        return list(self._all())
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._all()
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._all().values())
+
+    def items(self) -> list[tuple[str, T]]:
+        """Names and items, built-in ones first."""
+        return list(self._all().items())
+
+    def get(self, name: str) -> T:
+        """The item of this name.
+
+        Raises:
+            UsageError: there is none; names the likeliest and all that there are.
+        """
+        items = self._all()
+        if name not in items:
+            raise UsageError(
+                f"there is no {self.what} {name!r}{did_you_mean(name, list(items))}; known: {', '.join(items)}"
+            )
+        return items[name]
