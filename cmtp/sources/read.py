@@ -16,7 +16,7 @@ from cmtp.sources.document import Article, Broken, Document
 from cmtp.sources.encoding import HEAD, detect
 from cmtp.sources.html.article import read_html
 from cmtp.sources.html.text import page_text, read_wet
-from cmtp.sources.layouts import read_record
+from cmtp.sources.layouts import columns_for, read_record
 from cmtp.sources.markdown.article import read_markdown
 from cmtp.sources.plain import read_plain, read_text
 from cmtp.sources.separated import read_csv
@@ -248,7 +248,8 @@ class PartReader:
         mapping = find_mapping(path, self._mappings)
         with self._seekable(stream, path, inside) as file:
             if stream.failure is None:
-                yield from self._documents(read_parquet(file, mapping, self.part.groups), path)
+                rows = read_parquet(file, lambda names: columns_for(names, mapping), self.part.groups)
+                yield from self._documents(rows, path)
 
     @contextmanager
     def _seekable(self, stream: Stream, path: str, inside: bool) -> Iterator[IO[bytes]]:

@@ -109,10 +109,16 @@ def _bad_json(error: Exception, data: bytes) -> Failure:
     return Failure("bad_json", {"error": str(error)[:200], "near": shown})
 
 
-def read_json(stream: Stream, encoding: str) -> Iterator[Record]:
+def read_json(stream: Stream, encoding: str, every_list: bool = False) -> Iterator[Record]:
     """The elements of an array, or of an object's list ``data`` (else its first list of objects), or the object itself.
 
-    Of a file that is no valid JSON, the elements before the fault are read.
+    Of a file that is not valid JSON, the elements before the fault are read.
+
+    Args:
+        stream: bytes of the file.
+        encoding: of the bytes.
+        every_list: an object with several lists of objects (``{"dev": [...], "test": [...]}``) gives the elements of
+            all of them, not of one.
     """
     utf8 = encoding in ("utf-8", "utf-8-sig")
     if not utf8:
@@ -123,7 +129,7 @@ def read_json(stream: Stream, encoding: str) -> Iterator[Record]:
         return
     data = data.removeprefix(b"\xef\xbb\xbf")
     try:
-        elements = _elements(data)
+        elements = _elements(data, every_list)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         yield from _stream_json(io.BytesIO(data), stream, _bad_json(error, data))
         return
@@ -139,21 +145,28 @@ def read_json(stream: Stream, encoding: str) -> Iterator[Record]:
             yield number, _bad_json(error, bytes(raw))
 
 
-def _elements(data: bytes) -> list[msgspec.Raw]:
+def _elements(data: bytes, every_list: bool) -> list[msgspec.Raw]:
     """The elements of a JSON text, unparsed, so that a fault in one of them stays there."""
     if data.lstrip()[:1] == b"[":
         return msgspec.json.decode(data, type=list[msgspec.Raw])
     if data.lstrip()[:1] != b"{":
         raise msgspec.DecodeError("neither an array nor an object")
     fields = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
+    lists = [fields[name] for name in sorted(fields, key=lambda name: name != "data") if _is_list(fields[name])]
+    if every_list and len(lists) > 1:
+        return [element for part in lists for element in msgspec.json.decode(part, type=list[msgspec.Raw])]
     if not (FIELD_NAMES & fields.keys()):
-        for name in sorted(fields, key=lambda name: name != "data"):
-            start = bytes(fields[name])[:64].lstrip()
-            if start[:1] == b"[" and start[1:].lstrip()[:1] == b"{":
-                return msgspec.json.decode(fields[name], type=list[msgspec.Raw])
+        if lists:
+            return msgspec.json.decode(lists[0], type=list[msgspec.Raw])
         if len(fields) > 1 and all(bytes(value)[:1] == b"{" for value in fields.values()):
             return list(fields.values())  # WebQA: records by their id
     return [msgspec.Raw(data)]
+
+
+def _is_list(value: msgspec.Raw) -> bool:
+    """Whether a JSON value is a list of objects."""
+    start = bytes(value)[:64].lstrip()
+    return start[:1] == b"[" and start[1:].lstrip()[:1] == b"{"
 
 
 class _Joined:

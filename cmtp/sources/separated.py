@@ -17,7 +17,9 @@ from cmtp.sources.stream import Failure, Stream
 from cmtp.text.clean import UNDECODABLE
 
 
-def read_csv(stream: Stream, encoding: str, tabs: bool, names: frozenset[str]) -> Iterator[Record]:
+def read_csv(
+    stream: Stream, encoding: str, tabs: bool, names: frozenset[str], every_row: bool = False
+) -> Iterator[Record]:
     """The rows of a table; delimiter and header are found. The record number is the data row's.
 
     Without a header the fields are called 1, 2, 3 …, unless their values show what they are: see `_unnamed`.
@@ -27,6 +29,8 @@ def read_csv(stream: Stream, encoding: str, tabs: bool, names: frozenset[str]) -
         encoding: of the bytes.
         tabs: whether the file's name says that tabs separate the fields.
         names: field names that make the first row a header, besides those of the known layouts.
+        every_row: a row of another width than the first is a row whose fields are called 1, 2, 3 …, and one word alone
+            is not taken for a header. Otherwise such a row is a Failure.
     """
     csv.field_size_limit(MAX_RECORD)
     text = text_stream(stream, encoding)
@@ -48,12 +52,14 @@ def read_csv(stream: Stream, encoding: str, tabs: bool, names: frozenset[str]) -
             continue
         if header is None:
             header = [cell.strip() for cell in row]
-            if _is_header(header, names):
+            if _is_header(header, names) and not (every_row and len(row) == 1 and row[0] not in names):
                 continue
             header = _unnamed(row, head, dialect)
         number += 1
         if UNDECODABLE in "".join(row):
             yield number, Failure("undecodable", {"encoding": encoding, "near": near_undecodable("\t".join(row))})
+        elif len(row) != len(header) and every_row:
+            yield number, dict(zip(_numbers(len(row)), row, strict=True))
         elif len(row) != len(header):
             yield number, Failure("bad_row", {"fields": len(row), "expected": len(header), "row": "\t".join(row)[:200]})
         else:
@@ -133,6 +139,10 @@ def _unnamed(row: list[str], head: str, dialect: dict[str, Any]) -> list[str]:
         and min(_share(rows, 3, _SHORT), _share(rows, 4, _SHORT), _share(rows, 1, _LONG, whole=False)) >= MOST
     ):
         return ["title", "abstract", "keywords", "category", "discipline"]
+    return _numbers(width)
+
+
+def _numbers(width: int) -> list[str]:
     return [str(number) for number in range(1, width + 1)]
 
 

@@ -31,6 +31,11 @@ class Failure:
     reason: str
     evidence: dict[str, Any]
 
+    def __str__(self) -> str:
+        """The reason with what was seen, for messages: ``bad_row (fields: 3, expected: 2)``."""
+        seen = ", ".join(f"{name}: {value}" for name, value in self.evidence.items())
+        return f"{self.reason} ({seen})" if seen else self.reason
+
 
 def open_url(url: str) -> IO[bytes]:
     """Open a local path or any fsspec URL for reading; raises OSError."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cmtp.recipe import SourceMapping
-from cmtp.sources.layouts import columns_for
 from cmtp.sources.stream import Failure
 
 BATCH_ROWS: Final = 1024
@@ -24,13 +22,13 @@ def row_groups(file: IO[bytes]) -> list[tuple[int, int]]:
 
 
 def read_parquet(
-    file: IO[bytes], mapping: SourceMapping | None, groups: tuple[int, int] | None = None
+    file: IO[bytes], choose: Callable[[list[str]], list[str] | None], groups: tuple[int, int] | None = None
 ) -> Iterator[tuple[int, Any]]:
     """The rows of a Parquet file; the record number is the row number in the file.
 
     Args:
         file: seekable.
-        mapping: names the fields to be read where the recipe gives them.
+        choose: gives the columns to be read of all there are; None where they are of no known layout.
         groups: first and last + 1 of the row groups to be read; None for all.
     """
     try:
@@ -40,7 +38,7 @@ def read_parquet(
     except (pa.ArrowException, OSError) as error:
         yield 0, Failure("truncated_file", {"format": "parquet", "error": str(error)[:200]})
         return
-    columns = columns_for(names, mapping)
+    columns = choose(names)
     if columns is None:
         # One row shows the fields; reading and rejecting them all would teach nothing more.
         yield 0, Failure("unknown_layout", {"fields": [name[:40] for name in names[:20]], "rows": metadata.num_rows})
