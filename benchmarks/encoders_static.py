@@ -15,7 +15,8 @@ import polars as pl
 import pyarrow as pa
 from scipy.stats import rankdata, spearmanr
 
-from cmtp.encoders.base import Encoder, load_encoder
+from cmtp.encoders.base import Encoder
+from cmtp.encoders.registry import load_encoder
 
 SHUFFLES = 4  # wrong passages per query: the AUC's noise comes from the pairs then, not from the draw
 

@@ -29,7 +29,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from cmtp.encoders.base import load_encoder
+from cmtp.encoders.registry import load_encoder
 from cmtp.mining.exact import Matrix
 from cmtp.mining.negatives import find_negatives
 from cmtp.mining.pool import Pool, Queries, codes, distinct, mean_of

@@ -24,7 +24,8 @@ import polars as pl
 import pyarrow as pa
 
 from benchmarks.encoders_static import area_under_curve, read_pairs
-from cmtp.encoders.base import Encoder, load_encoder
+from cmtp.encoders.base import Encoder
+from cmtp.encoders.registry import load_encoder
 from cmtp.engine.store import Store
 from cmtp.recipe import SimilaritySettings
 from cmtp.similarity.bands import Sample, choose

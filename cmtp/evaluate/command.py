@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pyarrow as pa
 
-from cmtp.encoders.base import load_encoder
+from cmtp.encoders.registry import load_encoder
 from cmtp.errors import UsageError
 from cmtp.evaluate.baselines import score_bm25, score_embeddings, score_static_zh
 from cmtp.evaluate.heldout import retrieval_task

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import multiprocessing
-import os
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
+from cmtp.device import own_device
 from cmtp.mining.scan import search as search_on_cpu
 
 SCORES = 1 << 27
@@ -27,31 +24,14 @@ class Matrix:
 
     def nearest(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """See `Vectors`."""
-        place = gpu()
-        if place is not None:
-            return search_with_torch(queries, self.vectors, k, place)
-        return search_on_cpu(queries, self.vectors, k)
+        device = own_device()
+        if device == "cpu":
+            return search_on_cpu(queries, self.vectors, k)
+        return search_with_torch(queries, self.vectors, k, device)
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         """See `Vectors`."""
         return self.vectors[rows]  # type: ignore[no-any-return]
-
-
-_DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
-"""Where there is none of these there is no GPU, and torch need not be imported (seconds, and 200 MB) to say so."""
-
-
-@cache
-def gpu() -> str | None:
-    """The GPU of this process, as torch calls it: worker processes take the GPUs in turn. None without one."""
-    if not any(map(os.path.exists, _DEVICES)) or importlib.util.find_spec("torch") is None:
-        return None
-    import torch
-
-    if not torch.cuda.is_available():
-        return None
-    place = multiprocessing.current_process()._identity
-    return f"cuda:{(place[0] - 1 if place else 0) % torch.cuda.device_count()}"
 
 
 def search_with_torch(queries: np.ndarray, pool: np.ndarray, k: int, device: str) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cmtp.encoders.base import load_encoder
+from cmtp.encoders.registry import load_encoder
 from cmtp.engine.store import Store
 from cmtp.engine.task import Task
 from cmtp.mining import files

@@ -6,10 +6,10 @@ from importlib.util import find_spec
 from typing import Any
 
 from cmtp.dedup.references import resolve
-from cmtp.encoders.base import ENCODER_NAMES, is_encoder_name
+from cmtp.encoders.hub import is_model_name, model_identity
+from cmtp.encoders.registry import ENCODERS
 from cmtp.errors import UsageError
 from cmtp.recipe import Recipe
-from cmtp.similarity.encode import check_weights, encode_settings
 
 
 def check(recipe: Recipe) -> None:
@@ -24,11 +24,14 @@ def check(recipe: Recipe) -> None:
     name = mine.cross_encoder
     if name is None:
         return
-    if name in ENCODER_NAMES or not is_encoder_name(name):
+    if name in ENCODERS or not is_model_name(name):
         raise UsageError(f"mine.cross_encoder = {name!r}: give a model's hub name, owner/model, or its folder")
     if not find_spec("sentence_transformers"):
         raise UsageError(f"mine.cross_encoder = {name!r} needs sentence-transformers: pip install 'cmtp[gpu]'")
-    check_weights("mine.cross_encoder", name)
+    try:
+        model_identity(name)
+    except UsageError as error:
+        raise UsageError(f"mine.cross_encoder = {name!r}: {error}") from error
 
 
 def mine_settings(recipe: Recipe, built_with: Recipe, encoded: str, extracted: str, deduped: str) -> dict[str, Any]:
@@ -56,5 +59,5 @@ def mine_settings(recipe: Recipe, built_with: Recipe, encoded: str, extracted: s
         },
     }
     if recipe.mine.cross_encoder is not None:
-        settings["cross_encoder_weights"] = encode_settings(recipe.mine.cross_encoder)
+        settings["cross_encoder_weights"] = model_identity(recipe.mine.cross_encoder)
     return settings

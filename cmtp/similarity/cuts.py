@@ -8,20 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from cmtp.encoders.base import PRESETS
+from cmtp.encoders.registry import encoder_card
 from cmtp.engine.store import Store
 from cmtp.engine.task import Task
 from cmtp.errors import UsageError
 from cmtp.similarity.calibrate import auc, centred
 from cmtp.similarity.groups import matrix, vector_column
-
-TEXT2VEC = 0.43
-"""C-MTP's threshold for Text2Vec-Chinese (C-Pack, arXiv 2309.07597, §3.2). The sources do not agree on which of the two
-models is meant; it says nothing for any other encoder."""
-
-FALLBACK = {"static-zh": 0.08, "e5-small": 0.82} | dict.fromkeys((*PRESETS, *PRESETS.values()), TEXT2VEC)
-"""Cut of an encoder where a build is too small to calibrate one: C-MTP's, or about where a tenth of the shuffled pairs
-of mixed real text pass."""
 
 WHOLE = "*"
 """Name of the group that holds all pairs: its cut serves groups too small for one of their own."""
@@ -108,12 +100,15 @@ def cut_of(group: str, cuts: dict[str, Cut], settings: dict[str, Any]) -> Cut:
     if settings["threshold"] is not None and group not in cuts and WHOLE not in cuts:
         return Cut(settings["threshold"], None)
     found = cuts.get(group, cuts.get(WHOLE))
-    if found is None and settings["encoder"] not in FALLBACK:
+    fallback = encoder_card(settings["encoder"]).fallback_cut
+    if found is not None:
+        return found
+    if fallback is None:
         raise UsageError(
             f"no cut is known for the encoder {settings['encoder']}: set similarity.threshold, or lower "
             "similarity.min_sample so that this build is calibrated"
         )
-    return found or Cut(FALLBACK[settings["encoder"]], None)
+    return Cut(fallback, None)
 
 
 def score(

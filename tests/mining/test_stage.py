@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cmtp.encoders.base import load_encoder
+from cmtp.encoders.registry import load_encoder
 from cmtp.engine.executor import SerialExecutor
 from cmtp.engine.plan import run_stage
 from cmtp.engine.store import Store
@@ -197,7 +197,7 @@ def test_a_cross_encoder_rescores(tmp_path, monkeypatch):
             return np.array([len(text) / 100 for text in passages], np.float32)
 
     monkeypatch.setattr(search_module, "load_cross_encoder", lambda name: Lengths())
-    monkeypatch.setattr("cmtp.similarity.encode.hub_revision", lambda name: f"commit of {name}")
+    monkeypatch.setattr("cmtp.encoders.hub.hub_revision", lambda name: f"commit of {name}")
     found, facts = mined(tmp_path, ["mine.cross_encoder=someone/model"])
     assert facts["cross_encoder"] == {"name": "someone/model", "weights": "abc"}
     for query, answer in QUESTIONS:

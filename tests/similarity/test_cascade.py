@@ -27,7 +27,7 @@ def encoders(monkeypatch):
     made = {name: Fake(name) for name in (CHEAP, DEAR)}
     for module in ("encode", "vectors"):
         monkeypatch.setattr(f"cmtp.similarity.{module}.load_encoder", made.__getitem__)
-    monkeypatch.setattr("cmtp.similarity.encode.hub_revision", lambda name: f"commit of {name}")
+    monkeypatch.setattr("cmtp.encoders.hub.hub_revision", lambda name: f"commit of {name}")
     return made
 
 

@@ -1,16 +1,16 @@
 import json
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
 
-from cmtp.encoders.static_zh import StaticZh
+from cmtp.encoders.static_zh import CARD, StaticZh
 from cmtp.engine.executor import SerialExecutor
 from cmtp.engine.plan import run_stage
 from cmtp.engine.store import Store
 from cmtp.errors import UsageError
 from cmtp.recipe_file import load_recipe
 from cmtp.schema import PAIR, REJECTS
-from cmtp.similarity.cuts import FALLBACK
 from cmtp.similarity.encode import EncodeStage
 from cmtp.similarity.stage import SimilarityStage
 from tests.shards.rows import an_id
@@ -73,7 +73,7 @@ def test_mismatched_passages_are_rejected_with_their_score(tmp_path):
     assert evidence["encoder"] == "static-zh"
     assert evidence["similarity"] == pytest.approx(rejected["score"][0].as_py())
     assert evidence["score"] == evidence["similarity"]
-    assert evidence["similarity"] < evidence["threshold"] == FALLBACK["static-zh"]  # too few pairs to calibrate
+    assert evidence["similarity"] < evidence["threshold"] == CARD.fallback_cut  # too few pairs to calibrate
     assert done.ledger.reasons() == {"low_similarity": len(swapped)}
 
 
@@ -118,7 +118,7 @@ def test_the_sample_has_the_lowest_keys_whatever_the_cut_into_partitions(tmp_pat
 
 
 def test_an_encoder_without_a_known_cut_asks_for_one(monkeypatch, tmp_path):
-    monkeypatch.delitem(FALLBACK, "static-zh")
+    monkeypatch.setattr("cmtp.similarity.cuts.encoder_card", lambda name: replace(CARD, fallback_cut=None))
     with pytest.raises(UsageError, match=r"similarity\.threshold"):
         run(tmp_path, PAIRS)
 
