@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-import numba
 import numpy as np
 import pyarrow as pa
 
@@ -15,6 +14,7 @@ from cmtp.dedup.kernel import hash_folded
 from cmtp.dedup.layout import Layout
 from cmtp.engine.store import Store
 from cmtp.engine.task import Result, Task
+from cmtp.kernels.jit import kernel
 from cmtp.text.compare import Folded, fold
 
 _BASE: Final = np.uint64(0x9FB21C651E98DF25)
@@ -65,7 +65,7 @@ class Found(NamedTuple):
     share: np.ndarray
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _grams(codes, first, last, width, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Write the hash of every n-gram of codes[first:last], in order; returns how many."""
     count = last - first - width + 1
@@ -83,7 +83,7 @@ def _grams(codes, first, last, width, out):  # type: ignore[no-untyped-def]  # n
     return count
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _distinct(values, count):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     values[:count].sort()
     unique = 0
@@ -94,7 +94,7 @@ def _distinct(values, count):  # type: ignore[no-untyped-def]  # noqa: ANN001, A
     return unique
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _all_grams(codes, ends, width, grams, texts, sizes, buffer):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     total = 0
     for row in range(len(ends) - 1):
@@ -106,7 +106,7 @@ def _all_grams(codes, ends, width, grams, texts, sizes, buffer):  # type: ignore
     return total
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _overlaps(codes, ends, width, limit, filter_, shift, grams, starts, postings, sizes, buffer, hits, found, share):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     for row in range(len(ends) - 1):
         count = _grams(codes, ends[row], ends[row + 1], width, buffer)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import numba
 import numpy as np
 import pyarrow as pa
 
@@ -17,6 +16,7 @@ from cmtp.dedup.exchange import arrays, read_all, write_ranges
 from cmtp.dedup.layout import Layout
 from cmtp.engine.store import Store
 from cmtp.engine.task import Result, Task
+from cmtp.kernels.jit import kernel
 
 SLOT_ROWS: Final = 32_768
 """Rows whose texts a verifying task holds at a time, about."""
@@ -84,7 +84,7 @@ def _slots_within(
     return within
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _union(parent, size, a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Union by lowest row, with path halving: the same roots in whatever order the edges come. Marks the rows met."""
     for i in range(len(a)):
@@ -102,7 +102,7 @@ def _union(parent, size, a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001,
             parent[x] = y
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _count(parent, size):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Let every row point to its root; size becomes the number of members at a root, and 0 elsewhere."""
     for i in range(len(parent)):  # a parent is never above its child, so one pass upwards is enough
@@ -113,7 +113,7 @@ def _count(parent, size):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN20
             size[root] += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _assign(parent, size, most, job, slots):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Number the jobs in order of their lowest rows; returns how many there are and the largest component's size."""
     jobs, held, largest = 0, 0, 0

@@ -6,11 +6,11 @@ import math
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-import numba
 import numpy as np
 
 from cmtp.dedup.kernel import hash_folded, shingle_sets
 from cmtp.dedup.numbers import NUMERALS, numbers_of
+from cmtp.kernels.jit import kernel
 from cmtp.text.compare import Folded
 
 MISSED: Final = 1e-4
@@ -106,7 +106,7 @@ def sets_of(folded: Folded, queries: Folded, rows: np.ndarray, total: int, width
     return Sets(place, *shingle_sets(folded, width), amounts, starts, *folded, *queries)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def jaccard(shingles: np.ndarray, ends: np.ndarray, a: int, b: int, threshold: float) -> float:
     """Jaccard similarity of two sets, or -1 as soon as it is certain to be below the threshold."""
     i, last_i = ends[a], ends[a + 1]
@@ -131,7 +131,7 @@ def jaccard(shingles: np.ndarray, ends: np.ndarray, a: int, b: int, threshold: f
     return met / (size - met)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def jaccard_reaches(
     shingles: np.ndarray, ends: np.ndarray, left: np.ndarray, right: np.ndarray, threshold: float
 ) -> np.ndarray:
@@ -142,7 +142,7 @@ def jaccard_reaches(
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _agree(sketch, a, b, slots):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     equal = np.uint32(0)
     for k in range(sketch.shape[1]):
@@ -150,7 +150,7 @@ def _agree(sketch, a, b, slots):  # type: ignore[no-untyped-def]  # noqa: ANN001
     return equal >= slots
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _promising(a, b, document, form, lengths, numbers, sketch, fixed, chars, slots, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     for i in range(len(a)):
         one, other = a[i], b[i]
@@ -170,18 +170,18 @@ def promising(rows: Rows, a: np.ndarray, b: np.ndarray, limits: Limits) -> np.nd
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _amounts_differ(amounts, starts, a, b, share):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     both = starts[a + 1] > starts[a] and starts[b + 1] > starts[b]
     return both and share > 0 and jaccard(amounts, starts, a, b, share) < 0
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _ideograph(code):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     return 0x3400 <= code <= 0x9FFF or 0x20000 <= code < 0x32000
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _says(texts, starts, row, first, second):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     i, last = starts[row], starts[row + 1] - 1
     while i < last and not (texts[i] == first and texts[i + 1] == second):
@@ -189,7 +189,7 @@ def _says(texts, starts, row, first, second):  # type: ignore[no-untyped-def]  #
     return i < last
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _own_subject(texts, starts, queries, query_starts, a, b, numerals):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Whether two ideographs that are no numerals follow each other in the query and the text of a and in none of b."""
     for i in range(query_starts[a], query_starts[a + 1] - 1):
@@ -207,7 +207,7 @@ def _own_subject(texts, starts, queries, query_starts, a, b, numerals):  # type:
     return False
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _cluster(  # type: ignore[no-untyped-def]  # noqa: ANN202
     first,  # noqa: ANN001
     last,  # noqa: ANN001

@@ -9,10 +9,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-import numba
 import numpy as np
 import pyarrow as pa
 
+from cmtp.kernels.jit import inlined, kernel
 from cmtp.text.compare import Folded, string_buffers
 
 TILE: Final = 8
@@ -35,7 +35,7 @@ _S29: Final = np.uint64(29)
 _S35: Final = np.uint64(35)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@inlined
 def _mix(value: np.uint64) -> np.uint64:
     value ^= value >> _S33
     value *= _M1
@@ -44,7 +44,7 @@ def _mix(value: np.uint64) -> np.uint64:
     return value ^ (value >> _S33)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _hash(codes, ends, seed, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Two codes at a time; an odd last one alone."""
     for row in range(len(ends) - 1):
@@ -65,7 +65,7 @@ def _hash(codes, ends, seed, out):  # type: ignore[no-untyped-def]  # noqa: ANN0
         out[row, 1] = _mix(high + count)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _shingles(codes: np.ndarray, width: int, out: np.ndarray) -> int:
     """Write a 64-bit hash per n-gram of one text, in order; returns how many: 1 at least, 0 for no text.
 
@@ -91,7 +91,7 @@ def _shingles(codes: np.ndarray, width: int, out: np.ndarray) -> int:
     return count - width + 1
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _minima(hashes, count, multipliers, addends, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """out[p] = min over hashes of (multipliers[p] * hash + addends[p]) mod 2**32; `hashes` is padded to whole tiles."""
     for i in range(0, count, TILE):
@@ -106,7 +106,7 @@ def _minima(hashes, count, multipliers, addends, out):  # type: ignore[no-untype
             out[p] = min(out[p], low)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _signatures(codes, ends, width, multipliers, addends, wide, narrow, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     for row in range(len(ends) - 1):
         count = _shingles(codes[ends[row] : ends[row + 1]], width, wide)
@@ -120,7 +120,7 @@ def _signatures(codes, ends, width, multipliers, addends, wide, narrow, out):  #
         _minima(narrow, padded, multipliers, addends, out[row])
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _sort_hashes(hashes, count, heads, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Write `count` evenly spread hashes to `out` in ascending order: a bucket each, about, and the rest by insertion.
 
@@ -147,7 +147,7 @@ def _sort_hashes(hashes, count, heads, out):  # type: ignore[no-untyped-def]  # 
         out[j] = value
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _sets(codes, ends, width, wide, heads, ordered, out, starts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     total = 0
     for row in range(len(ends) - 1):
@@ -160,7 +160,7 @@ def _sets(codes, ends, width, wide, heads, ordered, out, starts):  # type: ignor
         starts[row + 1] = total
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _band_keys(signatures, rows, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     for row in range(len(signatures)):
         for band in range(out.shape[1]):

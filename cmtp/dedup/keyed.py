@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from cmtp.kernels.jit import kernel
 
 _SPREAD = np.uint64(0x9E3779B185EBCA87)
 _INSERTION = 24
@@ -43,7 +44,7 @@ def _led(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return leader, size
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _lead(keys, table, shift, leader, size):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     last = np.uint64(len(table) - 1)
     for i in range(len(keys)):
@@ -56,7 +57,7 @@ def _lead(keys, table, shift, leader, size):  # type: ignore[no-untyped-def]  # 
         size[leader[i]] += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _place(leader, size, positions):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Write the rows of each group; `size` becomes where the next row of a leader goes."""
     total = 0
@@ -71,7 +72,7 @@ def _place(leader, size, positions):  # type: ignore[no-untyped-def]  # noqa: AN
             size[first] += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _sort_groups(positions, starts, order):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     for group in range(len(starts) - 1):
         first, last = starts[group], starts[group + 1]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import numba
 import numpy as np
 
 from cmtp.dedup.exact import EXCHANGES
@@ -18,6 +17,7 @@ from cmtp.dedup.layout import Layout
 from cmtp.dedup.verdicts import near_verdicts, verdict_rows
 from cmtp.engine.store import Store
 from cmtp.engine.task import Result, Task
+from cmtp.kernels.jit import kernel
 
 WINDOW: Final = 12
 """A row of a band is compared with the best row of the band and the `WINDOW` before it in policy order: all pairs of a
@@ -80,7 +80,7 @@ def distinct(values: np.ndarray) -> np.ndarray:
     return values[new]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _window_edges(row, starts, window, large, large_window, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Write the edges of all bands, better row in the upper half, or only count them where `out` is empty."""
     count = 0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-import numba
 import numpy as np
 
+from cmtp.kernels.jit import kernel
 from cmtp.text.compare import Folded
 
 NUMERALS: Final = np.zeros(1 << 16, np.bool_)
@@ -21,7 +21,7 @@ intransitive."""
 _ORDINAL: Final = ord("第")
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _numbers(codes, ends, numerals, signs, sequences, amounts, amount_starts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     total = 0
     for row in range(len(ends) - 1):

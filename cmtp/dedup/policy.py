@@ -5,11 +5,11 @@ from __future__ import annotations
 import binascii
 from typing import Any, Final
 
-import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cmtp.kernels.jit import kernel
 from cmtp.text.compare import string_buffers
 
 _LENGTH_BITS: Final = 22
@@ -59,7 +59,7 @@ def ranks(
     return rank
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _entity(data, at, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Whether an HTML entity stands here: &nbsp; or &#12288;."""
     for i in range(at + 1, min(at + 10, end)):
@@ -71,7 +71,7 @@ def _entity(data, at, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN
     return False
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _faults(data, offsets, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Of each text: 2 if it is damaged, and 1 if it does not end as a sentence does.
 

@@ -2,14 +2,12 @@
 
 Characters are *codes*: the code point after normalisation (see `distill.character_table`), 0 for anything that
 separates words. Tokens are numbers: from 0 up a row of the vocabulary, below 0 the hash of a token that is not in it.
-
-All jitted functions that call each other are in this one file: numba's cache does not notice when a callee's changes.
 """
 
 import numpy as np
-from numba import njit
 
 from cmtp.encoders.trie import EDGE_MULTIPLIER
+from cmtp.kernels.jit import kernel
 
 LETTERS, DIGITS, HAN = 0, 1, 2
 """Kinds of unknown token."""
@@ -27,7 +25,7 @@ ENTRY = np.float32(0.5)
 """1/√BLOCKS: an entry's size, so that identities have length 1."""
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def mix(x: np.uint64) -> np.uint64:
     """Finaliser of splitmix64 (Steele, Lea & Flood 2014): a bijection of 64 bits whose output looks random."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -35,7 +33,7 @@ def mix(x: np.uint64) -> np.uint64:
     return x ^ (x >> np.uint64(31))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def decode(data: np.ndarray, start: int, end: int, table: np.ndarray, codes: np.ndarray) -> int:
     """Decode `data[start:end]` (valid UTF-8, as Arrow guarantees) into `codes`; returns how many characters.
 
@@ -67,7 +65,7 @@ def decode(data: np.ndarray, start: int, end: int, table: np.ndarray, codes: np.
     return n
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def next_node(edges: np.ndarray, shift: np.uint64, node: np.int64, code: int) -> np.int64:
     """The node that `code` leads to from `node`, 0 if there is none."""
     key = (np.uint64(node) << np.uint64(18)) | np.uint64(code)
@@ -81,19 +79,19 @@ def next_node(edges: np.ndarray, shift: np.uint64, node: np.int64, code: int) ->
         at = (at + 1) & (edges.size - 1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def unknown_token(characters: np.uint64, kind: int) -> np.int64:
     """The number of a token outside the vocabulary: −1 − (58 bits of hash, 2 bits of kind), so always < 0."""
     return -1 - ((np.int64(mix(characters) >> np.uint64(6)) << 2) | kind)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def is_han(code: int) -> bool:
     """Whether a code is a Han character (unified ideographs with extension A, and everything of planes 2 and 3)."""
     return code >= 0x3400 and (code < 0xA000 or code >= 0x20000)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def segment(
     codes: np.ndarray,
     n: int,
@@ -176,7 +174,7 @@ def segment(
     return m
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def identity_entry(bits: np.uint64, block: int, length: int) -> tuple[np.int64, np.int64]:
     """(place, sign ±1) of entry `block` of the identity vector whose 64 random bits are `bits`.
 
@@ -189,7 +187,7 @@ def identity_entry(bits: np.uint64, block: int, length: int) -> tuple[np.int64, 
     return block * part + (((own >> 1) * part) >> 15), 1 - 2 * (own & 1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def word_entries(
     neighbours: np.ndarray, closeness: np.ndarray, share: float, dim: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -213,7 +211,7 @@ def word_entries(
     return places, values
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def encode_texts(
     data: np.ndarray,
     offsets: np.ndarray,

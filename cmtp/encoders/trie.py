@@ -1,13 +1,14 @@
 """The trie of the vocabulary, as one hash table of edges: built here, walked by `kernel.next_node`."""
 
 import numpy as np
-from numba import njit
+
+from cmtp.kernels.jit import kernel
 
 EDGE_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 """2^64 / golden ratio (Knuth's multiplicative hashing): an edge is looked for from slot key × this >> 64 − bits on."""
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def build_trie(letters: np.ndarray, starts: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Put words into a trie whose edges lie in one open-addressing hash table.
 

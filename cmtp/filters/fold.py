@@ -13,7 +13,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -21,6 +20,7 @@ import pyarrow as pa
 
 from cmtp.filters import chars
 from cmtp.filters.columns import buffers
+from cmtp.kernels.jit import kernel
 
 SEPARATOR: Final = ","
 """What sentence punctuation and line ends become."""
@@ -149,12 +149,12 @@ def fold_text(text: str) -> tuple[str, list[int]]:
     return "".join(out), places
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _ascii_alnum(code: int) -> bool:
     return 48 <= code <= 57 or 97 <= code <= 122
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _folded(point: int, plane: npt.NDArray[np.uint32]) -> int:
     if point < 0x10000:
         return int(plane[point])
@@ -167,7 +167,7 @@ def _folded(point: int, plane: npt.NDArray[np.uint32]) -> int:
     return 0
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _encode(code: int, out: npt.NDArray[np.uint8], at: int) -> int:
     if code < 0x80:
         out[at] = code
@@ -183,7 +183,7 @@ def _encode(code: int, out: npt.NDArray[np.uint8], at: int) -> int:
     return at + 4
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _decode(data: npt.NDArray[np.uint8], at: int) -> tuple[int, int]:
     """As `measure.decode`; here again because numba's cache does not see a change in another file."""
     first = int(data[at])
@@ -197,7 +197,7 @@ def _decode(data: npt.NDArray[np.uint8], at: int) -> tuple[int, int]:
     return (first & 0x07) << 18 | tail, 4
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _fold(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], plane: npt.NDArray[np.uint32],
           breaking: npt.NDArray[np.bool_], out_offsets: npt.NDArray[np.int64], out: npt.NDArray[np.uint8],
           breaks: npt.NDArray[np.int64]) -> int:  # fmt: skip

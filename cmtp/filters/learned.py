@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from cmtp.errors import UsageError
 from cmtp.filters.columns import buffers
+from cmtp.kernels.jit import kernel
 
 BITS: Final = 18
 """2^18 weights: a megabyte; 2^20 gain .001 of macro-F1 on 26,000 comments."""
@@ -117,7 +117,7 @@ def grams(column: pl.Series, bits: int = BITS, longest: int = LONGEST) -> tuple[
     return starts, indices[: starts[-1]]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _codes(data: npt.NDArray[np.uint8], begin: int, end: int, out: npt.NDArray[np.uint32]) -> int:
     """Decode valid UTF-8 into code points, ASCII in lower case; their number, at most as many as `out` holds."""
     at, n = begin, 0
@@ -140,7 +140,7 @@ def _codes(data: npt.NDArray[np.uint8], begin: int, end: int, out: npt.NDArray[n
     return n
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _different(codes: npt.NDArray[np.uint32], n: int, longest: int, mask: np.uint64, seen: npt.NDArray[np.int64],
                stamp: int, out: npt.NDArray[np.int32]) -> int:  # fmt: skip
     """Write the different hashed n-grams of a text; their number. `seen` remembers the stamp of the last row."""
@@ -158,7 +158,7 @@ def _different(codes: npt.NDArray[np.uint32], n: int, longest: int, mask: np.uin
     return count
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _collect(offsets: Ints, data: npt.NDArray[np.uint8], size: int, longest: int, most: int, starts: Ints,
              indices: npt.NDArray[np.int32]) -> None:  # fmt: skip
     seen, codes = np.full(size, -1, np.int64), np.zeros(most, np.uint32)
@@ -169,7 +169,7 @@ def _collect(offsets: Ints, data: npt.NDArray[np.uint8], size: int, longest: int
         starts[row + 1] = starts[row] + found
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _score(offsets: Ints, data: npt.NDArray[np.uint8], weights: npt.NDArray[np.float32], longest: int, most: int,
            out: npt.NDArray[np.float64]) -> None:  # fmt: skip
     seen, codes = np.full(len(weights), -1, np.int64), np.zeros(most, np.uint32)

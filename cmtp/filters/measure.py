@@ -6,13 +6,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from cmtp.filters import chars
 from cmtp.filters.columns import buffers
+from cmtp.kernels.jit import kernel
 
 COLUMNS: Final = (
     "chars", "han", "kana", "hangul", "latin", "words", "function_words", "letters", "digits", "spaces", "ends",
@@ -56,7 +56,7 @@ def measure(column: pl.Series, prefix: str) -> pl.DataFrame:
     return pl.DataFrame({prefix + name: counts[i] for i, name in enumerate(COLUMNS)})
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def decode(data: npt.NDArray[np.uint8], at: int) -> tuple[int, int]:
     """Code point that begins at a byte, and its length in bytes. The text is valid UTF-8."""
     first = int(data[at])
@@ -70,7 +70,7 @@ def decode(data: npt.NDArray[np.uint8], at: int) -> tuple[int, int]:
     return (first & 0x07) << 18 | tail, 4
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _class_of(code: int, table: npt.NDArray[np.uint8]) -> int:
     if code < 0x10000:
         return int(table[code])
@@ -79,7 +79,7 @@ def _class_of(code: int, table: npt.NDArray[np.uint8]) -> int:
     return 10 if 0x1F000 <= code < 0x1FC00 else 11  # emoji and pictographs, else other letters
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _starts_in_code(data: npt.NDArray[np.uint8], begin: int, end: int) -> bool:
     """Whether a row cut inside a code block: an odd number of fences, and little Chinese before the first."""
     fences, wide, first = 0, 0, 0
@@ -97,7 +97,7 @@ def _starts_in_code(data: npt.NDArray[np.uint8], begin: int, end: int) -> bool:
     return fences % 2 == 1 and first > 0 and wide * 3 * 10 < first
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _tag_length(data: npt.NDArray[np.uint8], at: int, end: int) -> int:
     """Bytes of an HTML tag, comment or entity that begins here; 0 where none does. ASCII up to 300 bytes."""
     first = data[at]
@@ -120,7 +120,7 @@ def _tag_length(data: npt.NDArray[np.uint8], at: int, end: int) -> int:
     return 0
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _seen(key: np.uint64, mask: int, slots: npt.NDArray[np.uint64], stamps: npt.NDArray[np.int64],
           tally: npt.NDArray[np.int32], stamp: int) -> int:  # fmt: skip
     """How often the key was met before in this row; remembers it."""
@@ -136,13 +136,13 @@ def _seen(key: np.uint64, mask: int, slots: npt.NDArray[np.uint64], stamps: npt.
     return 0
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _is_function_word(word: np.uint64, words: npt.NDArray[np.uint64]) -> bool:
     at = np.searchsorted(words, word)
     return bool(at < len(words) and words[at] == word)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _count(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], table: npt.NDArray[np.uint8],
            words: npt.NDArray[np.uint64], out: npt.NDArray[np.int64]) -> None:  # fmt: skip
     base = np.uint64(1_000_003)

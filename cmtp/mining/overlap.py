@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import pyarrow as pa
 
 from cmtp.dedup.kernel import shingle_sets
+from cmtp.kernels.jit import kernel
 from cmtp.text.compare import fold
 
 WIDTH = 5
@@ -39,7 +39,7 @@ def alike(
     return (common > 0) & ((common >= max_jaccard * both) | (common >= max_contained * least))
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _common(shingles, starts, left, right):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Shingles that each two texts have in common: [n] int64."""
     out = np.zeros(len(left), np.int64)

@@ -17,6 +17,7 @@ import faiss
 import numba
 import numpy as np
 
+from cmtp.kernels.jit import compiled, inlined, kernel
 from cmtp.mining.tile import PASSAGES, QUERIES, lowest_bit, supported, tile
 
 BLOCK = 256
@@ -143,7 +144,7 @@ def _search_block(
     return np.flatnonzero(~fits)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _scan(held, panels, scale, bias, limit, reach, slack, m, k, found, rough):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Candidates of each query in found (rows) and rough (scores), their number (-1: too many), and the histogram
     bucket of the k-th best.
@@ -194,19 +195,19 @@ def _scan(held, panels, scale, bias, limit, reach, slack, m, k, found, rough):  
     return counts, level
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@inlined
 def _bucket(score, reach):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     place = int((score + reach) * (BUCKETS / (2 * max(reach, np.float32(1e-30)))))
     return min(max(place, 0), BUCKETS - 1)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@inlined
 def _edge(bucket, reach):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Lowest score of a bucket."""
     return np.float32(bucket * (2 * reach / BUCKETS) - reach)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _drop(rows, scores, limit):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Move the candidates at or above the limit to the front, in order; returns their number."""
     kept = 0
@@ -217,7 +218,7 @@ def _drop(rows, scores, limit):  # type: ignore[no-untyped-def] # noqa: ANN001, 
     return kept
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@compiled(fastmath={"reassoc", "contract"})
 def _dot(a, b):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     total = np.float32(0)
     for i in range(len(a)):
@@ -225,7 +226,7 @@ def _dot(a, b):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     return total
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _decide(queries, pool, shift, scale, reach, slack, found, rough, counts, level, rows, scores):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
     """Score candidates in float32, the best of the scan first and then those that can still matter; keep the best."""
     k = rows.shape[1]

@@ -19,10 +19,11 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Final, NamedTuple
 
-import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from cmtp.kernels.jit import inlined, kernel
 
 _KEPT_SIGNS: Final = frozenset("%‰+<=>")
 """Signs that carry substance although some of them are punctuation to Unicode (% is Po)."""
@@ -82,7 +83,7 @@ class Folded(NamedTuple):
         return Folded(codes, ends)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _take(codes, ends, rows, new_ends, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     for i in range(len(rows)):
         out[new_ends[i] : new_ends[i + 1]] = codes[ends[rows[i]] : ends[rows[i] + 1]]
@@ -154,12 +155,12 @@ _3: Final = np.uint64(3)
 _4: Final = np.uint64(4)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@inlined
 def _between_digits(before: int, after: int) -> bool:
     return 48 <= before <= 57 and 48 <= after <= 57
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _fold(data, offsets, single, expansion, out, ends):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Decode, map and pack all rows; False when `out` is too small."""
     count, room = np.uint64(0), np.uint64(len(out))
