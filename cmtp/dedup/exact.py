@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 
 from cmtp.dedup import policy
 from cmtp.dedup.bands import asked, near_sides, send_bands
-from cmtp.dedup.contamination import contaminated, load_index
+from cmtp.dedup.contamination import load_index
 from cmtp.dedup.exchange import arrays, key_range, read_range, write_ranges
+from cmtp.dedup.index import contaminated
 from cmtp.dedup.kernel import hash_texts
 from cmtp.dedup.keyed import repeated
 from cmtp.dedup.layout import Layout

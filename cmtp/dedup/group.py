@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 
 from cmtp.dedup import policy
+from cmtp.dedup.components import assign_jobs, count_members, join_edges
 from cmtp.dedup.exchange import arrays, read_all, write_ranges
 from cmtp.dedup.layout import Layout
 from cmtp.engine.store import Store
 from cmtp.engine.task import Result, Task
-from cmtp.kernels.jit import kernel
 
 SLOT_ROWS: Final = 32_768
 """Rows whose texts a verifying task holds at a time, about."""
@@ -35,9 +35,9 @@ def group(task: Task, store: Store) -> Result:
     edges = 0
     for file in files:
         a, b = arrays(read_all(store, [file]), ["a", "b"])
-        _union(parent, size, a, b)
+        join_edges(parent, size, a, b)
         edges += len(a)
-    _count(parent, size)
+    count_members(parent, size)
     job, slots, largest = _jobs(parent, size, SLOT_ROWS)
     first = np.append(0, np.cumsum(slots))
     jobs = [[int(start), int(many)] for start, many in zip(first[:-1], slots, strict=True)]
@@ -84,64 +84,11 @@ def _slots_within(
     return within
 
 
-@kernel
-def _union(parent, size, a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Union by lowest row, with path halving: the same roots in whatever order the edges come. Marks the rows met."""
-    for i in range(len(a)):
-        x, y = a[i], b[i]
-        size[x] = size[y] = 1
-        while parent[x] != x:
-            parent[x] = parent[parent[x]]
-            x = parent[x]
-        while parent[y] != y:
-            parent[y] = parent[parent[y]]
-            y = parent[y]
-        if x < y:
-            parent[y] = x
-        else:
-            parent[x] = y
-
-
-@kernel
-def _count(parent, size):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Let every row point to its root; size becomes the number of members at a root, and 0 elsewhere."""
-    for i in range(len(parent)):  # a parent is never above its child, so one pass upwards is enough
-        root = parent[parent[i]]
-        parent[i] = root
-        if root != i:
-            size[i] = 0
-            size[root] += 1
-
-
-@kernel
-def _assign(parent, size, most, job, slots):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Number the jobs in order of their lowest rows; returns how many there are and the largest component's size."""
-    jobs, held, largest = 0, 0, 0
-    current = -1  # the job that takes small components
-    for row in range(len(parent)):
-        root = parent[row]
-        if root != row:
-            job[row] = job[root]
-        elif size[row] > most:
-            job[row] = jobs
-            slots[jobs] = (size[row] + most - 1) // most
-            jobs += 1
-        elif size[row] > 0:
-            if current < 0 or held + size[row] > most:
-                current, held = jobs, 0
-                slots[jobs] = 1
-                jobs += 1
-            held += size[row]
-            job[row] = current
-        largest = max(largest, size[row])
-    return jobs, largest
-
-
 def _jobs(parent: np.ndarray, size: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray, int]:
     """The job of every row (int32; -1: of none), the slots of every job, the size of the largest component."""
     job = np.full(len(parent), -1, np.int32)
     slots = np.empty(2 + 3 * int(size.sum(dtype=np.int64)) // most, np.int64)
-    jobs, largest = _assign(parent, size, most, job, slots)
+    jobs, largest = assign_jobs(parent, size, most, job, slots)
     return job, slots[:jobs], largest
 
 

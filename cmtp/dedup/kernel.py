@@ -1,7 +1,6 @@
 """Numba kernels over columns of folded text: 128-bit hashes, shingle sets, MinHash signatures, band keys.
 
-No Python object per character or shingle. All kernels that call one another are in this file: numba's cache on disk
-notices a change of the file a kernel is in, and no other.
+No Python object per character or shingle.
 """
 
 from __future__ import annotations
@@ -169,6 +168,29 @@ def _band_keys(signatures, rows, out):  # type: ignore[no-untyped-def]  # noqa: 
                 value = (value ^ np.uint64(signatures[row, slot])) * _K1
                 value ^= value >> _S32
             out[row, band] = _mix(value)
+
+
+@kernel
+def window_edges(
+    row: np.ndarray, starts: np.ndarray, window: int, large: int, large_window: int, out: np.ndarray
+) -> int:
+    """Write the edges of all bands, better row in the upper half, or only count them where `out` is empty."""
+    count = 0
+    for band in range(len(starts) - 1):
+        first, last = starts[band], starts[band + 1]
+        reach = window if last - first < large else large_window
+        for i in range(first + 1, last):
+            nearest = max(first, i - reach)
+            if len(out) == 0:
+                count += i - nearest + (nearest > first)
+                continue
+            if nearest > first:
+                out[count] = np.uint64(row[first]) << np.uint64(32) | np.uint64(row[i])
+                count += 1
+            for j in range(nearest, i):
+                out[count] = np.uint64(row[j]) << np.uint64(32) | np.uint64(row[i])
+                count += 1
+    return count
 
 
 def hash_folded(folded: Folded) -> np.ndarray:

@@ -12,12 +12,12 @@ import numpy as np
 
 from cmtp.dedup.exact import EXCHANGES
 from cmtp.dedup.exchange import arrays, read_all, read_range, write_ranges
+from cmtp.dedup.kernel import window_edges
 from cmtp.dedup.keyed import grouped
 from cmtp.dedup.layout import Layout
 from cmtp.dedup.verdicts import near_verdicts, verdict_rows
 from cmtp.engine.store import Store
 from cmtp.engine.task import Result, Task
-from cmtp.kernels.jit import kernel
 
 WINDOW: Final = 12
 """A row of a band is compared with the best row of the band and the `WINDOW` before it in policy order: all pairs of a
@@ -80,31 +80,10 @@ def distinct(values: np.ndarray) -> np.ndarray:
     return values[new]
 
 
-@kernel
-def _window_edges(row, starts, window, large, large_window, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Write the edges of all bands, better row in the upper half, or only count them where `out` is empty."""
-    count = 0
-    for band in range(len(starts) - 1):
-        first, last = starts[band], starts[band + 1]
-        reach = window if last - first < large else large_window
-        for i in range(first + 1, last):
-            nearest = max(first, i - reach)
-            if len(out) == 0:
-                count += i - nearest + (nearest > first)
-                continue
-            if nearest > first:
-                out[count] = np.uint64(row[first]) << np.uint64(32) | np.uint64(row[i])
-                count += 1
-            for j in range(nearest, i):
-                out[count] = np.uint64(row[j]) << np.uint64(32) | np.uint64(row[i])
-                count += 1
-    return count
-
-
 def _edges(row: np.ndarray, starts: np.ndarray) -> np.ndarray:
     """uint64[edges] of rows in policy order within each band; `starts`: where the bands start."""
-    many = _window_edges(row, starts, WINDOW, LARGE, LARGE_WINDOW, np.empty(0, np.uint64))
+    many = window_edges(row, starts, WINDOW, LARGE, LARGE_WINDOW, np.empty(0, np.uint64))
     out = np.empty(many, np.uint64)
     if many:
-        _window_edges(row, starts, WINDOW, LARGE, LARGE_WINDOW, out)
+        window_edges(row, starts, WINDOW, LARGE, LARGE_WINDOW, out)
     return out

@@ -94,7 +94,7 @@ os.environ["NUMBA_CACHE_DIR"] = str(CACHE)
 
 import numba  # noqa: E402
 
-numba.config.CACHE_DIR = str(CACHE)  # numba may have been imported before
+numba.config.CACHE_DIR = str(CACHE)  # type: ignore[attr-defined]  # numba may have been imported before
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

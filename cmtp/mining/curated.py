@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cmtp.dedup.contamination import Index, contaminated, index_texts, make_index
 from cmtp.dedup.evaluation import read_texts
+from cmtp.dedup.index import Index, contaminated, index_texts, make_index
 from cmtp.dedup.kernel import hash_folded
 from cmtp.encoders.base import Encoder
 from cmtp.engine.store import Store

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cmtp.dedup.contamination import contaminated, index_texts, make_index
 from cmtp.dedup.evaluation import read_texts
+from cmtp.dedup.index import contaminated, index_texts, make_index
 from cmtp.dedup.kernel import hash_texts
 from cmtp.dedup.references import resolve
 from cmtp.errors import CmtpError, UsageError
