@@ -14,7 +14,17 @@ import pyarrow as pa
 
 from cmtp.encoders.base import EncoderCard, Side, check_texts
 from cmtp.encoders.hub import folder_identity
-from cmtp.encoders.kernel import ARITHMETIC, ENTRY, decode, encode_texts, segment, word_entries
+from cmtp.encoders.kernel import (
+    ARITHMETIC,
+    ENTRY,
+    TokenVectors,
+    Vocabulary,
+    decode,
+    encode_texts,
+    make_scratch,
+    segment,
+    word_entries,
+)
 from cmtp.encoders.trie import build_trie
 
 DATA = Path(__file__).parent / "static_zh"
@@ -53,58 +63,45 @@ class StaticZh:
         self.weights_hash = digest.hexdigest()
         settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
         self.max_chars: int | None = settings["max_chars"]
-        self._characters = np.load(folder / "characters.npy")
         lines = (folder / "words.txt").read_text(encoding="utf-8").splitlines()
         self.words = [line.split("\t")[0] for line in lines]
-        self._costs = np.array([line.split("\t")[1] for line in lines], dtype=np.float32)
-        self._unknown_cost = float(settings["unknown_cost"])
-        self._unknown = np.array([settings["unknown_weights"][k] for k in ("letters", "digits", "han")], np.float32)
-        self._repeat_power = float(settings["repeat_power"])
-        self.dim: int = settings["dim"]
-        neighbours, closeness = np.load(folder / "neighbours.npy"), np.load(folder / "closeness.npy")
-        self._places, self._values = word_entries(neighbours, closeness, settings["neighbour_share"], self.dim)
-        self._scales = np.load(folder / "weights.npy") * np.float32(ENTRY / 127.0)
         letters = np.array([ord(c) for word in self.words for c in word], dtype=np.int32)
         starts = np.cumsum([0] + [len(word) for word in self.words], dtype=np.int64)
         bits = int(letters.size).bit_length() + 1  # the table is at most half full
-        self._trie = build_trie(letters, starts, bits)
+        self._vocabulary = Vocabulary(
+            np.load(folder / "characters.npy"),
+            *build_trie(letters, starts, bits),
+            costs=np.array([line.split("\t")[1] for line in lines], dtype=np.float32),
+            unknown_cost=float(settings["unknown_cost"]),
+            limit=self.max_chars or 0,
+        )
+        self.dim: int = settings["dim"]
+        neighbours, closeness = np.load(folder / "neighbours.npy"), np.load(folder / "closeness.npy")
+        self._vectors = TokenVectors(
+            *word_entries(neighbours, closeness, settings["neighbour_share"], self.dim),
+            scales=np.load(folder / "weights.npy") * np.float32(ENTRY / 127.0),
+            unknown=np.array([settings["unknown_weights"][k] for k in ("letters", "digits", "han")], np.float32),
+            repeat_power=float(settings["repeat_power"]),
+        )
 
     def encode(self, texts: pa.Array, side: Side) -> np.ndarray:
         """See `Encoder.encode`."""
         check_texts(texts, side)
         data, offsets = arrow_text(texts)
         out = np.zeros((len(texts), self.dim), dtype=np.float32)
-        encode_texts(
-            data,
-            offsets,
-            self.max_chars or 0,
-            self._characters,
-            *self._trie,
-            self._costs,
-            self._unknown_cost,
-            self._places,
-            self._values,
-            self._scales,
-            self._unknown,
-            self._repeat_power,
-            out,
-        )
+        encode_texts(data, offsets, self._vocabulary, self._vectors, out)
         return out
 
     def cut(self, text: str) -> list[str]:
         """The tokens `encode` sees in a text, normalised. For looking at, one text at a time."""
         raw = np.frombuffer(text.encode("utf-8"), np.uint8)
-        room = raw.size + 1
-        codes, choice, length, ends = (np.empty(room, np.int32) for _ in range(4))
-        best, tokens = np.empty(room, np.float32), np.empty(room, np.int64)
-        n = decode(raw, 0, raw.size, self._characters, codes)
+        scratch = make_scratch(raw.size)
+        n = decode(raw, 0, raw.size, self._vocabulary.characters, scratch.codes)
         n = min(n, self.max_chars or n)
-        m = segment(codes, n, *self._trie, self._costs, self._unknown_cost, best, choice, length, tokens, ends)
-        cut = []
-        for k in range(m):
-            start = ends[k - 1] if k else 0
-            cut.append("".join(chr(c) for c in codes[start : ends[k]] if c))
-        return cut
+        m = segment(n, self._vocabulary, scratch)
+        starts, ends = [0, *scratch.ends[: max(m - 1, 0)]], scratch.ends[:m]
+        codes = [scratch.codes[start:end] for start, end in zip(starts[:m], ends, strict=True)]
+        return ["".join(chr(code) for code in token if code) for token in codes]
 
 
 CARD = EncoderCard(
