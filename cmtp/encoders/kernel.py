@@ -14,9 +14,9 @@ For each text:
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from cmtp.encoders.trie import EDGE_MULTIPLIER
+from cmtp.kernels.jit import kernel
 
 LETTERS, DIGITS, HAN = 0, 1, 2
 """Kinds of unknown token."""
@@ -92,7 +92,7 @@ class Scratch(NamedTuple):
     length: np.ndarray
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def encode_texts(
     data: np.ndarray, offsets: np.ndarray, vocabulary: Vocabulary, vectors: TokenVectors, out: np.ndarray
 ) -> None:
@@ -126,7 +126,7 @@ def encode_texts(
                 out[i, d] *= norm
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def make_scratch(longest: int) -> Scratch:
     """Working memory for texts of up to `longest` characters."""
     room = longest + 1
@@ -140,7 +140,7 @@ def make_scratch(longest: int) -> Scratch:
     )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def segment(n: int, vocabulary: Vocabulary, scratch: Scratch) -> int:
     """Cut the first n codes of `scratch` into words; writes `tokens` and `ends`, returns how many.
 
@@ -171,7 +171,7 @@ def segment(n: int, vocabulary: Vocabulary, scratch: Scratch) -> int:
     return m
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def whole_token(codes: np.ndarray, vocabulary: Vocabulary, shift: np.uint64, kind: int) -> np.int64:
     """The token that a run of letters or digits is, looked up whole."""
     node = np.int64(vocabulary.root[codes[0]])
@@ -185,7 +185,7 @@ def whole_token(codes: np.ndarray, vocabulary: Vocabulary, shift: np.uint64, kin
     return unknown_token(hashed, kind)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def cut_han(start: int, end: int, m: int, vocabulary: Vocabulary, scratch: Scratch) -> int:
     """Cut `codes[start:end]`, all Han, along the cheapest path; writes tokens from the m-th on, returns the new count.
 
@@ -221,7 +221,7 @@ def cut_han(start: int, end: int, m: int, vocabulary: Vocabulary, scratch: Scrat
     return m
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def count_tokens(tokens: np.ndarray, counts: np.ndarray) -> int:
     """Count each token in `counts`, and move the distinct ones, in order of appearance, to the front of `tokens`.
 
@@ -238,7 +238,7 @@ def count_tokens(tokens: np.ndarray, counts: np.ndarray) -> int:
     return distinct
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def add_tokens(tokens: np.ndarray, counts: np.ndarray, vectors: TokenVectors, row: np.ndarray) -> None:
     """Add the vectors of distinct tokens to `row` float32 [dim], and set their counts back to zero."""
     places, values = vectors.places, vectors.values
@@ -259,13 +259,13 @@ def add_tokens(tokens: np.ndarray, counts: np.ndarray, vectors: TokenVectors, ro
                 row[place] += weight * ENTRY * np.float32(sign)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def count_slot(token: np.int64, n_words: int) -> np.int64:
     """Where a token is counted: words by their row, unknown tokens behind them by their hash."""
     return token if token >= 0 else n_words + ((-1 - token) >> 2) % HASH_SLOTS
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def word_entries(
     neighbours: np.ndarray, closeness: np.ndarray, share: float, dim: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -289,7 +289,7 @@ def word_entries(
     return places, values
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def identity_entry(bits: np.uint64, block: int, length: int) -> tuple[np.int64, np.int64]:
     """(place, sign ±1) of entry `block` of the identity vector whose 64 random bits are `bits`.
 
@@ -302,13 +302,13 @@ def identity_entry(bits: np.uint64, block: int, length: int) -> tuple[np.int64, 
     return block * part + (((own >> 1) * part) >> 15), 1 - 2 * (own & 1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def unknown_token(characters: np.uint64, kind: int) -> np.int64:
     """The number of a token outside the vocabulary: −1 − (58 bits of hash, 2 bits of kind), so always < 0."""
     return -1 - ((np.int64(mix(characters) >> np.uint64(6)) << 2) | kind)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def mix(x: np.uint64) -> np.uint64:
     """Finaliser of splitmix64 (Steele, Lea & Flood 2014): a bijection of 64 bits whose output looks random."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -316,7 +316,7 @@ def mix(x: np.uint64) -> np.uint64:
     return x ^ (x >> np.uint64(31))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def decode(data: np.ndarray, start: int, end: int, table: np.ndarray, codes: np.ndarray) -> int:
     """Decode `data[start:end]` (valid UTF-8, as Arrow guarantees) into `codes`; returns how many characters.
 
@@ -348,7 +348,7 @@ def decode(data: np.ndarray, start: int, end: int, table: np.ndarray, codes: np.
     return n
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def next_node(edges: np.ndarray, shift: np.uint64, node: np.int64, code: int) -> np.int64:
     """The node that `code` leads to from `node`, 0 if there is none."""
     key = (np.uint64(node) << np.uint64(18)) | np.uint64(code)
@@ -362,7 +362,7 @@ def next_node(edges: np.ndarray, shift: np.uint64, node: np.int64, code: int) ->
         at = (at + 1) & (edges.size - 1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def edge_shift(edges: np.ndarray) -> np.uint64:
     """64 − bits of a hash table of 2^bits edges: by how much a hash is shifted to give a slot."""
     shift = np.uint64(64)
@@ -373,13 +373,13 @@ def edge_shift(edges: np.ndarray) -> np.uint64:
     return shift
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def is_han(code: int) -> bool:
     """Whether a code is a Han character (unified ideographs with extension A, and everything of planes 2 and 3)."""
     return code >= 0x3400 and (code < 0xA000 or code >= 0x20000)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def is_digit(code: int) -> bool:
     """Whether a code is one of the digits 0 to 9."""
     return 0x30 <= code <= 0x39
