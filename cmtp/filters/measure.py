@@ -1,4 +1,15 @@
-"""One pass over an Arrow string column: counts of character classes, repetition and debris per row."""
+"""Counts per row of a string column: character classes, repetition, leftovers of markup, hints of private data.
+
+Algorithm, for each row:
+
+1. Decode the UTF-8 bytes into characters; a ``` fence becomes one character, `FENCE`.
+2. Count what may be private data (digit runs, @, plates, …); it is looked for in code, too.
+3. Drop code: what stands between fences, and in `backticks` on one line.
+4. Count the classes of the remaining characters, words, UTF-8 read as Latin-1, and HTML tags.
+5. Count repetition: lines, 12-grams and pairs of Han characters seen before in this row, and runs of one letter.
+
+Each step is a kernel of its own over the arrays that step 1 filled. Step 5 is in `repetition`.
+"""
 
 from __future__ import annotations
 
@@ -12,32 +23,22 @@ import polars as pl
 
 from cmtp.filters import chars
 from cmtp.filters.columns import buffers
+from cmtp.filters.counts import COLUMNS, FENCE, Count, Counts, Text
+from cmtp.filters.repetition import repetition, seen_table
 from cmtp.kernels.jit import kernel
 
-COLUMNS: Final = (
-    "chars", "han", "kana", "hangul", "latin", "words", "function_words", "letters", "digits", "spaces", "ends",
-    "punctuation", "symbols", "invisible", "replaced", "stops", "gbk_leads", "latin1_triples", "lines", "longest_run",
-    "tag_chars", "code_chars", "dup_line_chars", "dup_ngram_chars", "bigram_chars", "prose", "digit_run", "at_signs",
-    "dotted_digits", "hex_colons", "plates", "top_bigram",
-)  # fmt: skip
-"""What is counted. Code (between ``` fences or in `backticks`) counts only for chars, code_chars and the hints of
-private data (digit_run to plates).
+TAG_BYTES: Final = 300
+"""Bytes of a tag at most: a longer one is text with a < in it."""
+ENTITY_BYTES: Final = 9
+"""Bytes of an entity at most: &thetasym; and a few others are longer and rare."""
 
-words: runs of Latin letters; function_words: those that are an English, French, German or Spanish function word;
-letters: of other scripts; ends: sentence-ending marks; stops: Chinese function characters; longest_run: of one
-letter; dup_line_chars and dup_ngram_chars: characters in lines and in 12-grams that were seen before in the row;
-bigram_chars: characters in the most frequent pair of Han characters, top_bigram being that pair (two code points,
-packed); prose: characters outside code that are no white space; digit_run: most digits in a row, separators between
-them allowed; dotted_digits: dots between digits; hex_colons: colons in a row of hexadecimal groups; plates: a
-province's character before a capital letter."""
 
-_N: Final = len(COLUMNS)
-NGRAM: Final = 12
-"""Characters per n-gram of `dup_ngram_chars`: about seven Chinese words, the middle of FineWeb-2's 5 to 10."""
-_LOOK: Final = 8192
-"""Characters of a row, at most, that repetition looks at (longer rows are judged by their beginning)."""
-_SLOTS: Final = 4 * _LOOK
-"""Hash slots for the n-grams, pairs and lines of one row: never more than three quarters full."""
+def measure(column: pl.Series, prefix: str) -> pl.DataFrame:
+    """Counts per row of a string column without nulls, one Int64 column per `Count`, named prefix + name."""
+    offsets, data = buffers(column)
+    counts = np.zeros((len(COLUMNS), len(column)), np.int64)
+    _count(offsets, data, chars.table(), function_words(), counts)
+    return pl.DataFrame({prefix + name: counts[i] for i, name in enumerate(COLUMNS)})
 
 
 @cache
@@ -48,12 +49,31 @@ def function_words() -> npt.NDArray[np.uint64]:
     return np.array(sorted(int.from_bytes(word.encode(), "big") for word in words), np.uint64)
 
 
-def measure(column: pl.Series, prefix: str) -> pl.DataFrame:
-    """Counts per row of a string column, one column per name in `COLUMNS`, each named prefix + name."""
-    offsets, data = buffers(column)
-    counts = np.zeros((_N, len(column)), np.int64)
-    _count(offsets, data, chars.table(), function_words(), counts)
-    return pl.DataFrame({prefix + name: counts[i] for i, name in enumerate(COLUMNS)})
+@kernel
+def _count(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], table: npt.NDArray[np.uint8],
+           words: npt.NDArray[np.uint64], out: npt.NDArray[np.int64]) -> None:  # fmt: skip
+    room = 1
+    for row in range(len(offsets) - 1):
+        room = max(room, offsets[row + 1] - offsets[row])
+    text = Text(np.zeros(room, np.int32), np.zeros(room, np.uint8), np.zeros(room, np.int64), np.zeros(room, np.int32))
+    seen = seen_table()
+    counts = np.zeros(len(out), np.int64)
+    for row in range(len(offsets) - 1):
+        begin, end = offsets[row], offsets[row + 1]
+        counts[:] = 0
+        n, classes, has_code = _decode_row(data, begin, end, table, text)
+        _private_hints(text, n, counts)
+        counts[Count.CHARS] = n
+        if has_code:
+            n = _drop_code(text, n, _starts_in_code(data, begin, end), counts)
+        _classes(text, n, counts)
+        if classes >> chars.LATIN & 1:  # ä to é and ï, with which a Latin-1 triple begins, are Latin letters
+            _words(text, n, words, counts)
+            _latin1(text, n, counts)
+        if classes >> chars.SYMBOL & 1:  # < and & are symbols
+            _tags(data, end, text, n, counts)
+        repetition(text, n, end - begin, seen, row, counts)
+        out[:, row] = counts
 
 
 @kernel
@@ -75,13 +95,77 @@ def _class_of(code: int, table: npt.NDArray[np.uint8]) -> int:
     if code < 0x10000:
         return int(table[code])
     if 0x20000 <= code < 0x40000:
-        return 1  # Han, extensions B and beyond
-    return 10 if 0x1F000 <= code < 0x1FC00 else 11  # emoji and pictographs, else other letters
+        return chars.HAN  # extensions B and beyond
+    return chars.SYMBOL if 0x1F000 <= code < 0x1FC00 else chars.LETTER  # emoji and pictographs; other scripts
+
+
+@kernel
+def _decode_row(data: npt.NDArray[np.uint8], begin: int, end: int, table: npt.NDArray[np.uint8],
+                text: Text) -> tuple[int, int, bool]:  # fmt: skip
+    """Decode the bytes of a row.
+
+    Returns:
+        The number of characters, a fence being one; the classes that occur, as bits; whether there is a backtick.
+    """
+    n, at, classes, has_code = 0, begin, 0, False
+    while at < end:
+        text.starts[n] = at
+        point, length = decode(data, at)
+        entry = _class_of(point, table)
+        classes |= 1 << (entry & chars.CLASS)
+        if point == 96:
+            has_code = True
+            if at + 2 < end and data[at + 1] == 96 and data[at + 2] == 96:
+                point, length = FENCE, 3
+        text.entries[n] = entry
+        text.points[n] = point
+        at += length
+        n += 1
+    return n, classes, has_code
+
+
+@kernel
+def _private_hints(text: Text, n: int, counts: Counts) -> None:
+    """DIGIT_RUN, AT_SIGNS, DOTTED_DIGITS, HEX_COLONS, PLATES.
+
+    `gap` counts the separators since the last digit, `hexes` the hexadecimal digits since the last colon or, after
+    any other character, 9: more than a group of IPv6 may have.
+    """
+    digits, gap, hexes, longest, after_province = 0, 0, 0, 0, False
+    dots, at_signs, colons, plates = 0, 0, 0, 0
+    for i in range(n):
+        point, kind = text.points[i], text.entries[i] & chars.CLASS
+        if kind == chars.DIGIT:
+            digits += 1
+            gap = 0
+            longest = max(longest, digits)
+        elif digits:
+            dots += point == 46
+            gap += 1
+            if gap > 3 or not (kind == chars.SPACE or _separates_digits(point)):
+                digits = 0
+        at_signs += point == 64 or point == 0xFF20
+        colons += point == 58 and hexes < 5
+        if kind == chars.DIGIT or 97 <= (point | 0x20) <= 102:
+            hexes += 1
+        else:
+            hexes = 0 if point == 58 else 9
+        plates += after_province and (65 <= point <= 90 or 0xFF21 <= point <= 0xFF3A)
+        after_province = text.entries[i] & chars.PLATE != 0
+    counts[Count.DIGIT_RUN], counts[Count.DOTTED_DIGITS] = longest, dots
+    counts[Count.AT_SIGNS], counts[Count.HEX_COLONS], counts[Count.PLATES] = at_signs, colons, plates
+
+
+@kernel
+def _separates_digits(point: int) -> bool:
+    """Hyphens and dashes, full and middle dots."""
+    dash = point == 45 or point == 0xFF0D or point == 0x2212 or 0x2012 <= point <= 0x2014
+    return dash or point == 46 or point == 0xFF0E or point == 0xB7 or point == 0x2022
 
 
 @kernel
 def _starts_in_code(data: npt.NDArray[np.uint8], begin: int, end: int) -> bool:
-    """Whether a row cut inside a code block: an odd number of fences, and little Chinese before the first."""
+    """Whether a row was cut inside a code block: an odd number of fences, and little Chinese before the first."""
     fences, wide, first = 0, 0, 0
     at = begin
     while at < end:
@@ -98,204 +182,104 @@ def _starts_in_code(data: npt.NDArray[np.uint8], begin: int, end: int) -> bool:
 
 
 @kernel
+def _drop_code(text: Text, n: int, fenced: bool, counts: Counts) -> int:
+    """Count CHARS and CODE_CHARS, and close the gaps that code leaves; the number of characters that stay."""
+    stay, fences, code = 0, 0, fenced
+    for i in range(n):
+        point = text.points[i]
+        if point == FENCE:
+            fences += 1
+            fenced = not fenced
+            code = fenced
+        elif point == 96:
+            code = fenced or not code
+        else:
+            if text.entries[i] & chars.CLASS == chars.NEWLINE:
+                code = fenced  # inline code ends with its line
+            if not code:
+                text.points[stay], text.entries[stay], text.starts[stay] = point, text.entries[i], text.starts[i]
+                stay += 1
+    counts[Count.CHARS] = n + 2 * fences
+    counts[Count.CODE_CHARS] = n + 2 * fences - stay
+    return stay
+
+
+@kernel
+def _classes(text: Text, n: int, counts: Counts) -> None:
+    """Characters by class, PROSE, and the flags STOPS and GBK_LEADS of Han characters."""
+    stops, leads = 0, 0
+    for i in range(n):
+        entry = text.entries[i]
+        kind = entry & chars.CLASS
+        counts[kind] += 1
+        if kind == chars.HAN:
+            stops += entry & chars.STOP != 0
+            leads += entry & chars.GBK_LEAD != 0
+    counts[Count.PROSE] = n - counts[Count.SPACES] - counts[Count.NEWLINES] - counts[Count.INVISIBLE]
+    counts[Count.STOPS], counts[Count.GBK_LEADS] = stops, leads
+
+
+@kernel
+def _words(text: Text, n: int, words: npt.NDArray[np.uint64], counts: Counts) -> None:
+    """WORDS and FUNCTION_WORDS. A word is packed eight ASCII letters at a time; another letter fits no listed word."""
+    letters, packed = 0, np.uint64(0)
+    for i in range(n + 1):
+        if i < n and text.entries[i] & chars.CLASS == chars.LATIN:
+            letters += 1
+            point = text.points[i]
+            folded = np.uint64(point | 0x20) if point < 0x80 else np.uint64(0xFF)
+            packed = packed << np.uint64(8) | folded if letters <= 8 else np.uint64(0xFF)
+        elif letters:
+            counts[Count.WORDS] += 1
+            at = np.searchsorted(words, packed) if letters <= 8 else len(words)
+            counts[Count.FUNCTION_WORDS] += at < len(words) and words[at] == packed
+            letters, packed = 0, np.uint64(0)
+
+
+@kernel
+def _latin1(text: Text, n: int, counts: Counts) -> None:
+    """LATIN1_TRIPLES: a lead byte ä to é, or ï, and two continuation bytes."""
+    length = 0
+    for i in range(n):
+        point = text.points[i]
+        if length > 0 and text.entries[i] & chars.LATIN1_TAIL:
+            length += 1
+            if length == 3:
+                counts[Count.LATIN1_TRIPLES] += 1
+                length = 0
+        else:
+            length = 1 if 0xE3 <= point <= 0xE9 or point == 0xEF else 0
+
+
+@kernel
+def _tags(data: npt.NDArray[np.uint8], end: int, text: Text, n: int, counts: Counts) -> None:
+    """TAG_CHARS."""
+    tag_end = np.int64(0)
+    for i in range(n):
+        point, at = text.points[i], text.starts[i]
+        if (point == 60 or point == 38) and at >= tag_end:
+            tag_end = at + _tag_length(data, at, end)
+        counts[Count.TAG_CHARS] += at < tag_end
+
+
+@kernel
 def _tag_length(data: npt.NDArray[np.uint8], at: int, end: int) -> int:
-    """Bytes of an HTML tag, comment or entity that begins here; 0 where none does. ASCII up to 300 bytes."""
+    """Bytes of the HTML tag, comment or entity that begins at a < or &; 0 where none does."""
     first = data[at]
     if at + 2 >= end:
         return 0
     follows = data[at + 1]
     letter = 97 <= (follows | 0x20) <= 122
     if first == 60 and (letter or follows == 47 or follows == 33):  # < and a letter, / or !
-        for i in range(at + 2, min(end, at + 300)):
+        for i in range(at + 2, min(end, at + TAG_BYTES)):
             if data[i] == 62:
                 return i + 1 - at
             if data[i] == 60:
                 return 0
     elif first == 38 and (letter or follows == 35):  # & and a letter or #
-        for i in range(at + 2, min(end, at + 9)):
+        for i in range(at + 2, min(end, at + ENTITY_BYTES)):
             if data[i] == 59:
                 return i + 1 - at
             if not (48 <= data[i] <= 57 or 97 <= (data[i] | 0x20) <= 122):
                 return 0
     return 0
-
-
-@kernel
-def _seen(key: np.uint64, mask: int, slots: npt.NDArray[np.uint64], stamps: npt.NDArray[np.int64],
-          tally: npt.NDArray[np.int32], stamp: int) -> int:  # fmt: skip
-    """How often the key was met before in this row; remembers it."""
-    at = np.int64((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(40)) & mask
-    while stamps[at] == stamp:
-        if slots[at] == key:
-            tally[at] += 1
-            return int(tally[at]) - 1
-        at = (at + 1) & mask
-    stamps[at] = stamp
-    slots[at] = key
-    tally[at] = 1
-    return 0
-
-
-@kernel
-def _is_function_word(word: np.uint64, words: npt.NDArray[np.uint64]) -> bool:
-    at = np.searchsorted(words, word)
-    return bool(at < len(words) and words[at] == word)
-
-
-@kernel
-def _count(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], table: npt.NDArray[np.uint8],
-           words: npt.NDArray[np.uint64], out: npt.NDArray[np.int64]) -> None:  # fmt: skip
-    base = np.uint64(1_000_003)
-    drop = np.uint64(1)
-    for _ in range(NGRAM):
-        drop *= base
-    slots, stamps = np.zeros(_SLOTS, np.uint64), np.full(_SLOTS, -1, np.int64)
-    tally = np.zeros(_SLOTS, np.int32)
-    ring = np.zeros(NGRAM, np.uint64)
-    tag_line, tag_pair = np.uint64(1) << np.uint64(62), np.uint64(1) << np.uint64(61)
-    for row in range(len(offsets) - 1):
-        begin, end = offsets[row], offsets[row + 1]
-        mask = 63
-        while mask + 1 < 4 * min(end - begin, _LOOK):
-            mask = mask * 2 + 1
-        code = fence = _starts_in_code(data, begin, end)
-        gram, line, word = np.uint64(0), np.uint64(0), np.uint64(0)
-        prose, covered, line_chars, run, run_of = 0, 0, 0, 0, -1
-        previous, triple, digit_run, gap, hexes, letters = -1, 0, 0, 0, 0, 0
-        best, top, tag_end = 0, 0, begin
-        at = begin
-        while at < end:
-            point, length = decode(data, at)
-            entry = _class_of(point, table)
-            kind = entry & 0x0F
-            out[0, row] += 1
-            # Private data is looked for in code too.
-            if kind == 5:
-                digit_run += 1
-                gap = 0
-                if digit_run > out[26, row]:
-                    out[26, row] = digit_run
-            elif digit_run:
-                if point == 46:
-                    out[28, row] += 1
-                gap += 1
-                dash = point == 45 or point == 0xFF0D or point == 0x2212 or 0x2012 <= point <= 0x2014
-                if gap > 3 or not (
-                    kind == 6 or dash or point == 46 or point == 0xFF0E or point == 0xB7 or point == 0x2022
-                ):
-                    digit_run = 0
-            if point == 64 or point == 0xFF20:
-                out[27, row] += 1
-            if point == 58 and hexes < 5:
-                out[29, row] += 1
-            hexes = hexes + 1 if kind == 5 or 97 <= (point | 0x20) <= 102 else (0 if point == 58 else 9)
-            if previous >= 0 and (65 <= point <= 90 or 0xFF21 <= point <= 0xFF3A):
-                out[30, row] += 1
-            previous = point if entry & 0x80 and point < 0x10000 else -1
-            if point == 96:
-                if at + 2 < end and data[at + 1] == 96 and data[at + 2] == 96:
-                    fence = not fence
-                    code = fence
-                    out[0, row] += 2
-                    out[21, row] += 3
-                    at += 3
-                    continue
-                if not fence:
-                    code = not code
-            if kind == 7:
-                code = fence
-            if code or point == 96:
-                out[21, row] += 1
-                at += length
-                continue
-            # Letters, words, digits: what the text is made of.
-            if kind == 4:
-                out[4, row] += 1
-                letters += 1
-                if letters == 1:
-                    out[5, row] += 1
-                folded = np.uint64(point | 0x20) if point < 0x80 else np.uint64(0xFF)
-                word = word << np.uint64(8) | folded if letters <= 8 else np.uint64(0xFF)
-            elif letters:
-                if letters <= 8 and _is_function_word(word, words):
-                    out[6, row] += 1
-                letters, word = 0, np.uint64(0)
-            if kind == 1:
-                out[1, row] += 1
-                if entry & 0x10 and point < 0x10000:
-                    out[16, row] += 1
-                if entry & 0x40 and point < 0x10000:
-                    out[15, row] += 1
-            elif kind == 2:
-                out[2, row] += 1
-            elif kind == 3:
-                out[3, row] += 1
-            elif kind == 5:
-                out[8, row] += 1
-            elif kind == 6:
-                out[9, row] += 1
-            elif kind == 8:
-                out[10, row] += 1
-            elif kind == 9:
-                out[11, row] += 1
-            elif kind == 10:
-                out[12, row] += 1
-            elif kind == 11:
-                out[7, row] += 1
-            elif kind == 12:
-                out[13, row] += 1
-            elif kind == 13:
-                out[14, row] += 1
-            # UTF-8 read as Latin-1: a lead byte ä to é, or ï, and two continuation bytes.
-            if triple > 0 and point < 0x10000 and entry & 0x20:
-                triple += 1
-                if triple == 3:
-                    out[17, row] += 1
-                    triple = 0
-            else:
-                triple = 1 if 0xE3 <= point <= 0xE9 or point == 0xEF else 0
-            if (point == 60 or point == 38) and at >= tag_end:
-                tag_end = at + _tag_length(data, at, end)
-            if at < tag_end:
-                out[20, row] += 1
-            if kind == 7:
-                if line_chars:
-                    out[18, row] += 1
-                    if line_chars >= 4 and prose <= _LOOK and _seen(line | tag_line, mask, slots, stamps, tally, row):
-                        out[22, row] += line_chars
-                line, line_chars = np.uint64(0), 0
-                run_of = -1
-            elif kind != 6 and kind != 12:
-                line = (line * base + np.uint64(point)) & (tag_pair - np.uint64(1))
-                line_chars += 1
-                prose += 1
-                if prose <= _LOOK:
-                    slot = prose % NGRAM
-                    gram = (
-                        gram * base + np.uint64(point) - ring[slot] * drop
-                        if prose > NGRAM
-                        else gram * base + np.uint64(point)
-                    )
-                    ring[slot] = np.uint64(point)
-                    if prose >= NGRAM and _seen(gram & (tag_pair - np.uint64(1)), mask, slots, stamps, tally, row):
-                        out[23, row] += min(NGRAM, prose - covered)
-                        covered = prose
-                    if kind == 1 and run_of >= 0x3005:
-                        pair = run_of << 21 | point
-                        n = _seen(np.uint64(pair) | tag_pair, mask, slots, stamps, tally, row) + 1
-                        if n > best:
-                            best, top = n, pair
-                run = run + 1 if point == run_of else 1
-                if run > out[19, row] and (kind == 1 or kind == 4 or kind == 2):
-                    out[19, row] = run
-                run_of = point if kind == 1 or kind == 4 or kind == 2 else -1
-            at += length
-        if letters and letters <= 8 and _is_function_word(word, words):
-            out[6, row] += 1
-        if line_chars:
-            out[18, row] += 1
-            if line_chars >= 4 and prose <= _LOOK and _seen(line | tag_line, mask, slots, stamps, tally, row):
-                out[22, row] += line_chars
-        out[24, row] = min(2 * best, prose) if best > 1 else 0
-        out[25, row] = prose
-        out[31, row] = top if best > 1 else 0

@@ -7,8 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmtp.filters import chars
+from cmtp.filters.counts import COLUMNS
 from cmtp.filters.fold import fold, fold_text
-from cmtp.filters.measure import COLUMNS, NGRAM, measure
+from cmtp.filters.measure import ENTITY_BYTES, TAG_BYTES, function_words, measure
+from cmtp.filters.repetition import LOOK, NGRAM
+from tests.filters.plain_counts import plain_counts
 
 
 def counts(text: str) -> dict[str, int]:
@@ -34,6 +37,73 @@ def test_repetition_by_hand():
 def test_code_fences_toggle_and_cut_blocks_start_inside():
     assert counts("说明\n```\nx = 1\n```\n完毕")["prose"] == 4
     assert counts("x = 1\ny = 2\n```\n上面是代码")["prose"] == 5
+
+
+PIECES = (
+    *(
+        "的",
+        "西湖",
+        "湖",
+        "が",
+        "ー",
+        "한",
+        "Ж",
+        "é",
+        "Ａ",
+        "𠀀",
+        "😀",
+        "\ufffd",
+        "\ue000",
+        "春眠不觉晓处处闻啼鸟",
+        "一二三四",
+    ),
+    *(
+        "the",
+        "The ",
+        "and",
+        "der",
+        "x",
+        " ",
+        "\u3000",
+        "\u200b",
+        "\n",
+        "\n\n",
+        "`",
+        "```",
+        "。",
+        "，",
+        "；",
+        "京",
+        "A",
+        "F",
+    ),
+    *("1", "１", "138", "0013", "-", "—", ".", "·", "@", "＠", "a", ":", "è¥¿", "ä½", "“", "鐨勬", "A", "F"),
+    *("<", ">", "<br/>", "</b>", "&amp;", "&#", ";", "&"),
+)
+TEXTS = st.lists(st.sampled_from(PIECES) | st.characters(exclude_categories=["Cs"]), max_size=40).map("".join)
+FUNCTION_WORDS = {int(word).to_bytes(8, "big").lstrip(b"\0").decode() for word in function_words()}
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(TEXTS, min_size=1, max_size=4))
+def test_every_count_is_what_plain_python_counts(texts):
+    frame = measure(pl.Series(texts), "")
+    for text, row in zip(texts, frame.iter_rows(named=True), strict=True):
+        assert row == plain_counts(text, FUNCTION_WORDS)
+
+
+def test_limits_of_length_are_those_of_plain_python():
+    line = "春眠不觉晓处处闻啼鸟"
+    texts = [
+        f"<{'a' * (TAG_BYTES - 2)}>",
+        f"<{'a' * (TAG_BYTES - 1)}>",
+        f"&{'a' * (ENTITY_BYTES - 2)};",
+        f"&{'a' * (ENTITY_BYTES - 1)};",
+        "".join(map(chr, range(0x4E00, 0x4E00 + LOOK - 5))) + f"\n{line}\n{line}西湖西湖西湖",
+        f"{line}\n" * (LOOK // 10 + 5),
+    ]
+    for text, row in zip(texts, measure(pl.Series(texts), "").iter_rows(named=True), strict=True):
+        assert row == plain_counts(text, FUNCTION_WORDS)
 
 
 @settings(max_examples=60, deadline=None)
