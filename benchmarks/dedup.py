@@ -133,7 +133,8 @@ def quality_rows(texts: list[str], rows: int) -> list[str]:
 def quality(texts: list[str], rows: int, workers: int) -> list[str]:
     sample = quality_rows(texts, rows)
     alike = similar_pairs(sample, SETTINGS.threshold)
-    keys = band_keys(signatures(fold(pa.array(sample)), SETTINGS.permutations, SETTINGS.shingle, 42), SETTINGS.bands)
+    signature = signatures(fold(pa.array(sample)), SETTINGS.permutations, SETTINGS.shingle, 42)
+    keys = band_keys(signature, SETTINGS.bands, SETTINGS.permutations // SETTINGS.bands)
     candidates = np.mean([(keys[a] == keys[b]).any() for a, b in alike])
     short = sum(len(comparison_form(text)) <= 12 for text in sample)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Kernels of union-find: from edges to components, from components to jobs."""
+"""Kernels of union-find: from edges to components, from components to batches."""
 
 from __future__ import annotations
 
@@ -37,24 +37,26 @@ def count_members(parent: np.ndarray, size: np.ndarray) -> None:
 
 
 @kernel
-def assign_jobs(parent: np.ndarray, size: np.ndarray, most: int, job: np.ndarray, slots: np.ndarray) -> tuple[int, int]:
-    """Number the jobs in order of their lowest rows; returns how many there are and the largest component's size."""
-    jobs, held, largest = 0, 0, 0
-    current = -1  # the job that takes small components
+def assign_batches(
+    parent: np.ndarray, size: np.ndarray, most: int, batch: np.ndarray, slots: np.ndarray
+) -> tuple[int, int]:
+    """Number the batches in order of their lowest rows; returns how many there are and the largest component's size."""
+    batches, filled, largest = 0, 0, 0
+    current = -1  # the batch that takes small components
     for row in range(len(parent)):
         root = parent[row]
         if root != row:
-            job[row] = job[root]
+            batch[row] = batch[root]
         elif size[row] > most:
-            job[row] = jobs
-            slots[jobs] = (size[row] + most - 1) // most
-            jobs += 1
+            batch[row] = batches
+            slots[batches] = (size[row] + most - 1) // most
+            batches += 1
         elif size[row] > 0:
-            if current < 0 or held + size[row] > most:
-                current, held = jobs, 0
-                slots[jobs] = 1
-                jobs += 1
-            held += size[row]
-            job[row] = current
+            if current < 0 or filled + size[row] > most:
+                current, filled = batches, 0
+                slots[batches] = 1
+                batches += 1
+            filled += size[row]
+            batch[row] = current
         largest = max(largest, size[row])
-    return jobs, largest
+    return batches, largest

@@ -1,4 +1,4 @@
-"""Texts that evaluation files hold too: by their whole comparison form, or by character n-grams in common."""
+"""The evaluation texts of a build: read once, left in the store, and loaded by every worker."""
 
 from __future__ import annotations
 
@@ -8,52 +8,49 @@ import numpy as np
 import pyarrow as pa
 
 from cmtp.dedup.evaluation import read_texts
-from cmtp.dedup.exchange import arrays, read_all, write_ranges
-from cmtp.dedup.index import Index, index_texts, make_index
+from cmtp.dedup.index import Grams, Index, count_grams, make_index
 from cmtp.dedup.kernel import hash_folded
 from cmtp.dedup.layout import Layout
+from cmtp.dedup.records import EvaluationRows, GramRows, PostingRows
 from cmtp.engine.store import Store
 from cmtp.engine.task import Result, Task
 from cmtp.text.compare import fold
 
 
-def reference(task: Task, store: Store) -> Result:
+def read_evaluation(task: Task, store: Store) -> Result:
     """Read the evaluation files, and leave their texts and n-grams for the tasks that compare."""
     layout = Layout.load(store, task.folder)
-    names, texts, facts = [], [], {}
+    names, parts, facts = [], [], {}
     for file in task.inputs:
         read = read_texts(file["name"], file["url"])
         names += [file["name"]] * len(read.texts)
-        texts.append(read.texts)
+        parts.append(read.texts)
         facts[file["name"]] = {"texts": len(read.texts), "fields": ", ".join(read.fields)}
-    column = pa.concat_arrays(texts)
-    grams, starts, postings, sizes = index_texts(column, task.settings["decontaminate_ngram"])
-    forms = hash_folded(fold(column))
-    columns = {
-        "texts": {"file": pa.array(names), "text": column, "size": sizes, "a": forms[:, 0], "b": forms[:, 1]},
-        "grams": {"gram": grams, "start": starts[:-1]},
-        "postings": {"text": postings},
-    }
-    for name, values in columns.items():
-        rows = len(next(iter(values.values())))
-        write_ranges(store, layout.file(f"evaluation-{name}", 0), values, np.zeros(rows, np.uint16), 1)
-    return Result(rows=len(column), bytes=column.nbytes, facts={"evaluation": facts})
+    texts = pa.concat_arrays(parts)
+    grams = count_grams(texts, task.settings["decontaminate_ngram"])
+    forms = hash_folded(fold(texts))
+    files = layout.evaluation
+    files.texts.write(0, EvaluationRows(pa.array(names), texts, grams.sizes, forms[:, 0], forms[:, 1]))
+    files.grams.write(0, GramRows(grams.grams, grams.starts[:-1]))
+    files.postings.write(0, PostingRows(grams.postings))
+    return Result(rows=len(texts), bytes=texts.nbytes, facts={"evaluation": facts})
 
 
-def evaluation_texts(store: Store, layout: Layout) -> pa.Table:
-    """Columns file and text of every evaluation text, in the order of `Found.text`."""
-    return read_all(store, [layout.file("evaluation-texts", 0)]).select(["file", "text"])
+def load_index(layout: Layout, width: int) -> Index:
+    """The index that `read_evaluation` left. A worker keeps it, because every partition needs it.
 
-
-def load_index(store: Store, layout: Layout) -> Index:
-    """The index that `reference` left; a worker keeps it, because every partition needs it."""
-    return _load(store.root, layout.folder)
+    Args:
+        layout: of the job.
+        width: characters per n-gram.
+    """
+    return _load(layout.store.root, layout.folder, width)
 
 
 @lru_cache(maxsize=1)
-def _load(root: str, folder: str) -> Index:
-    store, layout = Store(root), Layout(folder, [], [], [])
-    size, a, b = arrays(read_all(store, [layout.file("evaluation-texts", 0)]), ["size", "a", "b"])
-    gram, start = arrays(read_all(store, [layout.file("evaluation-grams", 0)]), ["gram", "start"])
-    (postings,) = arrays(read_all(store, [layout.file("evaluation-postings", 0)]), ["text"])
-    return make_index(np.stack([a, b], axis=1), gram, np.append(start, len(postings)), postings, size)
+def _load(root: str, folder: str, width: int) -> Index:
+    files = Layout.load(Store(root), folder).evaluation
+    texts, grams = files.texts.read_writer(0), files.grams.read_writer(0)
+    postings = files.postings.read_writer(0).text
+    forms = np.stack([texts.form_a, texts.form_b], axis=1)
+    starts = np.append(grams.start, len(postings))
+    return make_index(forms, Grams(grams.gram, starts, postings, texts.size), width)

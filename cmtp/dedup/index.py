@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from cmtp.dedup.kernel import hash_folded
 from cmtp.kernels.jit import kernel
 from cmtp.text.compare import Folded, fold
 
@@ -26,31 +27,42 @@ class Index(NamedTuple):
     """The evaluation texts as a worker holds them: about 18 bytes per n-gram.
 
     Attributes:
+        width: characters per n-gram.
         forms: uint64[texts, 2], 128-bit hashes of the comparison forms, sorted by the first half.
-        form_text: int64[texts], which text each is of.
+        form_text: int64[texts], number of the text that each form is of.
         filter: uint8[:], a bit per value of the upper bits of a known n-gram's hash.
         shift: by how much a hash is shifted to find its bit.
         grams: uint64[:], hashes of the known n-grams, sorted, each once.
         starts: int64[grams + 1], where the texts of each begin.
-        postings: uint32[:], the texts that have an n-gram.
+        postings: uint32[:], numbers of the texts that have an n-gram.
         sizes: uint32[texts], different n-grams of each text.
     """
 
+    width: int
     forms: np.ndarray
     form_text: np.ndarray
     filter: np.ndarray
-    shift: int
+    shift: np.uint64
     grams: np.ndarray
     starts: np.ndarray
     postings: np.ndarray
     sizes: np.ndarray
 
 
-class Found(NamedTuple):
-    """What was found for each text of a column.
+class Grams(NamedTuple):
+    """Which texts have which n-grams; the attributes are as in Index."""
+
+    grams: np.ndarray
+    starts: np.ndarray
+    postings: np.ndarray
+    sizes: np.ndarray
+
+
+class Overlaps(NamedTuple):
+    """What the texts of a column have in common with the evaluation texts.
 
     Attributes:
-        text: int64[rows], place of the evaluation text; -1: none.
+        text: int64[rows], number of the evaluation text; -1: none.
         share: float32[rows], share of n-grams in common; NaN where the whole comparison form is equal.
     """
 
@@ -88,10 +100,11 @@ def _distinct(values, count):  # type: ignore[no-untyped-def]  # noqa: ANN001, A
 
 
 @kernel
-def _all_grams(codes, ends, width, grams, texts, sizes, buffer):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _all_grams(folded, width, grams, texts, sizes, buffer):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     total = 0
-    for row in range(len(ends) - 1):
-        count = _distinct(buffer, _grams(codes, ends[row], ends[row + 1], width, buffer))
+    for row in range(len(folded.ends) - 1):
+        first, last = folded.ends[row], folded.ends[row + 1]
+        count = _distinct(buffer, _grams(folded.codes, first, last, width, buffer))
         grams[total : total + count] = buffer[:count]
         texts[total : total + count] = row
         sizes[row] = count
@@ -100,99 +113,128 @@ def _all_grams(codes, ends, width, grams, texts, sizes, buffer):  # type: ignore
 
 
 @kernel
-def _overlaps(codes, ends, width, limit, filter_, shift, grams, starts, postings, sizes, buffer, hits, found, share):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    for row in range(len(ends) - 1):
-        count = _grams(codes, ends[row], ends[row + 1], width, buffer)
-        met = 0
-        for i in range(count):
-            bit = buffer[i] >> shift
-            if filter_[bit >> _THREE] >> (bit & _SEVEN) & _ONE:
-                place, above = 0, len(grams)
-                while place < above:
-                    middle = (place + above) >> 1
-                    if grams[middle] < buffer[i]:
-                        place = middle + 1
-                    else:
-                        above = middle
-                if place < len(grams) and grams[place] == buffer[i]:
-                    hits[met] = np.uint64(place)
-                    met += 1
+def _known_grams(hashes, count, index, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Write the positions in the index of those n-grams that it has; returns how many."""
+    known = 0
+    for i in range(count):
+        bit = hashes[i] >> index.shift
+        if index.filter[bit >> _THREE] >> (bit & _SEVEN) & _ONE:
+            position = np.searchsorted(index.grams, hashes[i])
+            if position < len(index.grams) and index.grams[position] == hashes[i]:
+                out[known] = np.uint64(position)
+                known += 1
+    return known
+
+
+@kernel
+def _texts_with(positions, index):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """The numbers of the texts that have these n-grams, ascending; a text stands there once for every n-gram."""
+    total = 0
+    for position in positions:
+        total += index.starts[position + _ONE] - index.starts[position]
+    texts = np.empty(total, np.uint64)
+    total = 0
+    for position in positions:
+        for k in range(index.starts[position], index.starts[position + _ONE]):
+            texts[total] = index.postings[k]
+            total += 1
+    texts.sort()
+    return texts
+
+
+@kernel
+def _overlaps(folded, index, limit, hashes, known, found):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """For each text, the evaluation text with the largest share of n-grams in common; of equals, the first.
+
+    `hashes` and `known` are room for the n-grams of one text.
+    """
+    for row in range(len(folded.ends) - 1):
+        count = _grams(folded.codes, folded.ends[row], folded.ends[row + 1], index.width, hashes)
+        met = _known_grams(hashes, count, index, known)
         if met == 0:
             continue
-        met = _distinct(hits, met)
-        size = _distinct(buffer, count)
-        total = 0
-        for i in range(met):
-            total += starts[hits[i] + 1] - starts[hits[i]]
-        of = np.empty(total, np.uint64)
-        total = 0
-        for i in range(met):
-            for k in range(starts[hits[i]], starts[hits[i] + 1]):
-                of[total] = postings[k]
-                total += 1
-        of.sort()
+        met = _distinct(known, met)
+        size = _distinct(hashes, count)
+        texts = _texts_with(known[:met], index)
         first = 0
-        for i in range(1, total + 1):
-            if i == total or of[i] != of[first]:
-                value = np.float32((i - first) / min(size, sizes[of[first]]))
-                if value >= limit and not value <= share[row]:  # the first of equals; NaN is not yet any
-                    found[row] = of[first]
-                    share[row] = value
-                first = i
+        for i in range(1, len(texts) + 1):
+            if i < len(texts) and texts[i] == texts[first]:
+                continue
+            text = texts[first]
+            share = np.float32((i - first) / min(size, index.sizes[text]))
+            best = found.share[row]
+            if share >= limit and (np.isnan(best) or share > best):
+                found.text[row] = text
+                found.share[row] = share
+            first = i
 
 
-def index_texts(texts: pa.Array, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Which texts have which n-grams: `grams`, `starts`, `postings` and `sizes` as in Index."""
+def count_grams(texts: pa.Array, width: int) -> Grams:
+    """Which of the texts have which n-grams.
+
+    Args:
+        texts: strings.
+        width: characters per n-gram.
+    """
     folded = fold(texts)
     room = max(1, len(folded.codes))
-    grams, of = np.empty(room, np.uint64), np.empty(room, np.uint32)
+    grams, postings = np.empty(room, np.uint64), np.empty(room, np.uint32)
     sizes = np.zeros(len(texts), np.uint32)
     longest = max(1, int(folded.lengths.max(initial=0)))
-    total = _all_grams(folded.codes, folded.ends, width, grams, of, sizes, np.empty(longest, np.uint64))
+    total = _all_grams(folded, width, grams, postings, sizes, np.empty(longest, np.uint64))
     order = np.argsort(grams[:total], kind="stable")
-    grams, of = grams[:total][order], of[:total][order]
+    grams, postings = grams[:total][order], postings[:total][order]
     new = np.ones(total, bool)
     new[1:] = grams[1:] != grams[:-1]
-    return grams[new], np.append(np.flatnonzero(new), total), of, sizes
+    return Grams(grams[new], np.append(np.flatnonzero(new), total), postings, sizes)
 
 
-def make_index(
-    forms: np.ndarray, grams: np.ndarray, starts: np.ndarray, postings: np.ndarray, sizes: np.ndarray
-) -> Index:
-    """Put the index together; arguments as in Index, `forms` in order of the texts."""
+def make_index(forms: np.ndarray, grams: Grams, width: int) -> Index:
+    """Put the index together.
+
+    Args:
+        forms: uint64[texts, 2], 128-bit hashes of the comparison forms, in order of the texts.
+        grams: of the texts.
+        width: characters per n-gram.
+    """
     order = np.argsort(forms[:, 0], kind="stable")
-    bits = max(10, int(len(grams) * BITS_PER_GRAM).bit_length())
-    place = grams >> np.uint64(64 - bits)
+    bits = max(10, int(len(grams.grams) * BITS_PER_GRAM).bit_length())
+    shift = np.uint64(64 - bits)
     known = np.zeros(1 << bits, bool)
-    known[place] = True
+    known[grams.grams >> shift] = True
     packed = np.packbits(known, bitorder="little")
-    return Index(forms[order], order, packed, 64 - bits, grams, starts, postings, sizes)
+    return Index(width, forms[order], order, packed, shift, *grams)
 
 
-def contaminated(folded: Folded, hashes: np.ndarray, index: Index, width: int, limit: float) -> Found:
+def index_texts(texts: pa.Array, width: int) -> Index:
+    """The index of some texts.
+
+    Args:
+        texts: strings.
+        width: characters per n-gram.
+    """
+    return make_index(hash_folded(fold(texts)), count_grams(texts, width), width)
+
+
+def find_overlaps(folded: Folded, hashes: np.ndarray, index: Index, limit: float) -> Overlaps:
     """Compare a column of texts with the evaluation texts.
 
     Args:
         folded: the texts.
         hashes: uint64[rows, 2], their 128-bit hashes.
         index: the evaluation texts.
-        width: characters per n-gram.
         limit: lowest share of n-grams in common, of those of the shorter text.
 
     Returns:
-        the evaluation text that each text equals, else the one it has the largest share in common with.
+        The evaluation text that each text equals, else the one it has the largest share in common with.
     """
     rows = len(hashes)
-    found, share = np.full(rows, -1, np.int64), np.full(rows, np.nan, np.float32)
+    found = Overlaps(np.full(rows, -1, np.int64), np.full(rows, np.nan, np.float32))
     longest = max(1, int(folded.lengths.max(initial=0)))
-    buffers = np.empty(longest, np.uint64), np.empty(longest, np.uint64)
-    known = index.grams, index.starts, index.postings, index.sizes
-    _overlaps(
-        folded.codes, folded.ends, width, limit, index.filter, np.uint64(index.shift), *known, *buffers, found, share
-    )
-    place = np.searchsorted(index.forms[:, 0], hashes[:, 0])
-    place = np.minimum(place, len(index.forms) - 1)
-    equal = (index.forms[place] == hashes).all(axis=1) & (folded.lengths > 0)
-    found[equal] = index.form_text[place[equal]]
-    share[equal] = np.nan
-    return Found(found, share)
+    _overlaps(folded, index, limit, np.empty(longest, np.uint64), np.empty(longest, np.uint64), found)
+    position = np.searchsorted(index.forms[:, 0], hashes[:, 0])
+    position = np.minimum(position, len(index.forms) - 1)
+    equal = (index.forms[position] == hashes).all(axis=1) & (folded.lengths > 0)
+    found.text[equal] = index.form_text[position[equal]]
+    found.share[equal] = np.nan
+    return found

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from cmtp.dedup.amounts import NUMERALS, has_flag, numbers_of
 from cmtp.dedup.kernel import hash_folded, shingle_sets
-from cmtp.dedup.numbers import NUMERALS, numbers_of
 from cmtp.kernels.jit import kernel
 from cmtp.text.compare import Folded
 
@@ -18,11 +18,11 @@ MISSED: Final = 1e-4
 
 
 class Rows(NamedTuple):
-    """What is held of every row of a job, in policy order.
+    """What is held of every row of a batch, in policy order.
 
     Attributes:
         document: uint64[rows], hash of the document; rows that share one are not compared.
-        form: uint64[rows], hash of the comparison form; rows that share one are as many as the exact exchange allowed.
+        form: uint64[rows], hash of the comparison form; the exact exchange has decided about rows that share one.
         lengths: uint32[rows], characters of comparison form.
         numbers: uint64[rows], hash of the sequence of numbers, negations and Latin letters.
         sketch: uint8[rows, permutations], the lowest byte of every slot of the signature.
@@ -38,21 +38,23 @@ class Rows(NamedTuple):
 
 
 class Sets(NamedTuple):
-    """What is held of some rows.
+    """What is held of the rows that are compared.
 
     Attributes:
-        place: int32[all rows], where a row is among these; -1: it is not.
+        position: int32[all rows], where a row stands among these; -1: it is not compared.
         shingles: uint64[:], hashes, sorted and unique within each text.
-        starts: int64[some rows + 1], where the shingles of each text start.
-        amounts: uint64[:], hashes of the numbers that are no ordinals, sorted and unique within each text.
-        amount_starts: int64[some rows + 1], where the amounts of each text start.
-        texts: int32[:], the texts in comparison form, and where each of them starts.
-        queries: int32[:], their queries in comparison form, empty ones where these do not matter.
+        shingle_starts: int64[rows + 1], where the shingles of each text start.
+        amounts: uint64[:], hashes of the numbers that are not ordinals, sorted and unique within each text.
+        amount_starts: int64[rows + 1], where the amounts of each text start.
+        texts: int32[:], the texts in comparison form.
+        text_starts: int64[rows + 1], where each text starts.
+        queries: int32[:], their queries in comparison form; empty where these do not matter.
+        query_starts: int64[rows + 1], where each query starts.
     """
 
-    place: np.ndarray
+    position: np.ndarray
     shingles: np.ndarray
-    starts: np.ndarray
+    shingle_starts: np.ndarray
     amounts: np.ndarray
     amount_starts: np.ndarray
     texts: np.ndarray
@@ -61,13 +63,25 @@ class Sets(NamedTuple):
     query_starts: np.ndarray
 
 
+class Neighbours(NamedTuple):
+    """For each row of a batch, the better rows that it is compared with.
+
+    Attributes:
+        starts: int64[all rows + 1], where the neighbours of each row start.
+        rows: int32[:], better rows (lower positions), ascending for each row.
+    """
+
+    starts: np.ndarray
+    rows: np.ndarray
+
+
 class Limits(NamedTuple):
     """When two rows are copies.
 
     Attributes:
         threshold: lowest Jaccard similarity.
-        chars: texts of up to this many characters are no copies if their numbers, negations or Latin letters differ.
-        amounts: longer texts are no copies if the Jaccard similarity of their amounts is lower; 0: no guard.
+        chars: texts of up to this many characters are not copies if their numbers, negations or Latin letters differ.
+        amounts: longer texts are not copies if the Jaccard similarity of their amounts is lower; 0: no guard.
         slots: equal bytes of two sketches from which the texts are compared.
     """
 
@@ -75,6 +89,20 @@ class Limits(NamedTuple):
     chars: int
     amounts: float
     slots: int
+
+
+class Decisions(NamedTuple):
+    """What has been decided about the rows of a batch.
+
+    Attributes:
+        keeper: int32[rows], the row each one lost to, or itself.
+        similarity: float32[rows], to the keeper; NaN for those that stay.
+        compared_with: int32[rows], the last row that was compared with each, so that none is compared twice.
+    """
+
+    keeper: np.ndarray
+    similarity: np.ndarray
+    compared_with: np.ndarray
 
 
 @lru_cache(maxsize=8)
@@ -93,17 +121,36 @@ def least_slots(permutations: int, threshold: float) -> int:
 
 
 def rows_of(folded: Folded, document: np.ndarray, fixed: np.ndarray, sketch: np.ndarray) -> Rows:
-    """What is held of every row."""
+    """What is held of every row; the arguments are as the attributes of Rows."""
     form = hash_folded(folded)[:, 0].copy()
-    return Rows(document, form, folded.lengths.astype(np.uint32), numbers_of(folded)[0], sketch, fixed)
+    return Rows(document, form, folded.lengths.astype(np.uint32), numbers_of(folded).sequences, sketch, fixed)
 
 
 def sets_of(folded: Folded, queries: Folded, rows: np.ndarray, total: int, width: int) -> Sets:
-    """What is held of some rows: `folded` and `queries` are their texts, `rows` their numbers among `total`."""
-    place = np.full(total, -1, np.int32)
-    place[rows] = np.arange(len(rows), dtype=np.int32)
-    _, amounts, starts = numbers_of(folded)
-    return Sets(place, *shingle_sets(folded, width), amounts, starts, *folded, *queries)
+    """What is held of the rows that are compared.
+
+    Args:
+        folded: their texts.
+        queries: their queries.
+        rows: their positions in the batch, ascending.
+        total: rows of the batch.
+        width: characters per n-gram.
+    """
+    position = np.full(total, -1, np.int32)
+    position[rows] = np.arange(len(rows), dtype=np.int32)
+    shingles, shingle_starts = shingle_sets(folded, width)
+    numbers = numbers_of(folded)
+    return Sets(
+        position=position,
+        shingles=shingles,
+        shingle_starts=shingle_starts,
+        amounts=numbers.amounts,
+        amount_starts=numbers.amount_starts,
+        texts=folded.codes,
+        text_starts=folded.ends,
+        queries=queries.codes,
+        query_starts=queries.ends,
+    )
 
 
 @kernel
@@ -151,29 +198,32 @@ def _agree(sketch, a, b, slots):  # type: ignore[no-untyped-def]  # noqa: ANN001
 
 
 @kernel
-def _promising(a, b, document, form, lengths, numbers, sketch, fixed, chars, slots, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _promising(a, b, rows, limits, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     for i in range(len(a)):
-        one, other = a[i], b[i]
+        left, right = a[i], b[i]
         out[i] = (
-            not (fixed[one] and fixed[other])
-            and document[one] != document[other]
-            and form[one] != form[other]
-            and (numbers[one] == numbers[other] or min(lengths[one], lengths[other]) > chars)
-            and _agree(sketch, one, other, slots)
+            not (rows.fixed[left] and rows.fixed[right])
+            and rows.document[left] != rows.document[right]
+            and rows.form[left] != rows.form[right]
+            and (
+                rows.numbers[left] == rows.numbers[right] or min(rows.lengths[left], rows.lengths[right]) > limits.chars
+            )
+            and _agree(rows.sketch, left, right, limits.slots)
         )
 
 
 def promising(rows: Rows, a: np.ndarray, b: np.ndarray, limits: Limits) -> np.ndarray:
-    """bool[edges]: whether the rows a[i] and b[i] may be copies, by all that is held of them."""
+    """bool[edges]: whether the rows a[i] and b[i] may be copies, by all that is held of every row."""
     out = np.empty(len(a), np.bool_)
-    _promising(a, b, *rows, limits.chars, limits.slots, out)
+    _promising(a, b, rows, limits, out)
     return out
 
 
 @kernel
-def _amounts_differ(amounts, starts, a, b, share):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _amounts_differ(sets, a, b, share):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    starts = sets.amount_starts
     both = starts[a + 1] > starts[a] and starts[b + 1] > starts[b]
-    return both and share > 0 and jaccard(amounts, starts, a, b, share) < 0
+    return both and share > 0 and jaccard(sets.amounts, starts, a, b, share) < 0
 
 
 @kernel
@@ -182,7 +232,8 @@ def _ideograph(code):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
 
 
 @kernel
-def _says(texts, starts, row, first, second):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _contains(texts, starts, row, first, second):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Whether the text of a row has these two characters side by side."""
     i, last = starts[row], starts[row + 1] - 1
     while i < last and not (texts[i] == first and texts[i + 1] == second):
         i += 1
@@ -190,65 +241,68 @@ def _says(texts, starts, row, first, second):  # type: ignore[no-untyped-def]  #
 
 
 @kernel
-def _own_subject(texts, starts, queries, query_starts, a, b, numerals):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Whether two ideographs that are no numerals follow each other in the query and the text of a and in none of b."""
-    for i in range(query_starts[a], query_starts[a + 1] - 1):
-        one, two = queries[i], queries[i + 1]
-        if not (_ideograph(one) and _ideograph(two)):
-            continue
-        if (one < len(numerals) and numerals[one]) or (two < len(numerals) and numerals[two]):
+def _has_own_subject(sets, a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Whether two ideographs other than numerals stand together in the query and the text of a, and in neither of b."""
+    for i in range(sets.query_starts[a], sets.query_starts[a + 1] - 1):
+        first, second = sets.queries[i], sets.queries[i + 1]
+        if not (_ideograph(first) and _ideograph(second)) or has_flag(NUMERALS, first) or has_flag(NUMERALS, second):
             continue
         if (
-            _says(texts, starts, a, one, two)
-            and not _says(texts, starts, b, one, two)
-            and not _says(queries, query_starts, b, one, two)
+            _contains(sets.texts, sets.text_starts, a, first, second)
+            and not _contains(sets.texts, sets.text_starts, b, first, second)
+            and not _contains(sets.queries, sets.query_starts, b, first, second)
         ):
             return True
     return False
 
 
 @kernel
-def _cluster(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    first,  # noqa: ANN001
-    last,  # noqa: ANN001
-    rows,  # noqa: ANN001
-    sets,  # noqa: ANN001
-    starts,  # noqa: ANN001
-    near,  # noqa: ANN001
-    limits,  # noqa: ANN001
-    keeper,  # noqa: ANN001
-    similarity,  # noqa: ANN001
-    asked,  # noqa: ANN001
-    numerals,  # noqa: ANN001
-):
-    document, form, lengths, numbers, sketch, fixed = rows
-    place, shingles, ends, amounts, at, texts, text_starts, queries, query_starts = sets
-    threshold, chars, share, slots = limits
+def _guarded(rows, sets, limits, a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Whether the numbers of two rows keep them apart."""
+    if rows.numbers[a] == rows.numbers[b]:
+        return False
+    if min(rows.lengths[a], rows.lengths[b]) <= limits.chars:
+        return True
+    return _amounts_differ(sets, sets.position[a], sets.position[b], limits.amounts)
+
+
+@kernel
+def _similarity(sets, a, b, threshold):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Jaccard similarity of two rows, or -1 where it is below the threshold or they are about two subjects."""
+    left, right = sets.position[a], sets.position[b]
+    value = jaccard(sets.shingles, sets.shingle_starts, left, right, threshold)
+    if value >= 0 and _has_own_subject(sets, left, right) and _has_own_subject(sets, right, left):
+        return -1.0
+    return value
+
+
+@kernel
+def _decide(span, rows, sets, neighbours, limits, decisions):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Decide about the rows from span[0] to span[1]; returns how many sets were compared."""
+    keeper, compared_with = decisions.keeper, decisions.compared_with
     comparisons = 0
-    for row in range(first, last):
-        if fixed[row]:
+    for row in range(span[0], span[1]):
+        if rows.fixed[row]:
             continue
-        for k in range(starts[row], starts[row + 1]):
-            leader = keeper[near[k]]
-            if asked[leader] == row or document[leader] == document[row] or form[leader] == form[row]:
-                continue
-            asked[leader] = row
-            one, other = place[leader], place[row]
-            if numbers[leader] != numbers[row] and (
-                min(lengths[leader], lengths[row]) <= chars or _amounts_differ(amounts, at, one, other, share)
+        for k in range(neighbours.starts[row], neighbours.starts[row + 1]):
+            neighbour = neighbours.rows[k]
+            leader = keeper[neighbour]
+            if (
+                compared_with[leader] == row
+                or rows.document[leader] == rows.document[row]
+                or rows.form[leader] == rows.form[row]
             ):
                 continue
-            if leader != near[k] and not _agree(sketch, leader, row, slots):
+            compared_with[leader] = row
+            if _guarded(rows, sets, limits, leader, row):
+                continue
+            if leader != neighbour and not _agree(rows.sketch, leader, row, limits.slots):
                 continue
             comparisons += 1
-            found = jaccard(shingles, ends, one, other, threshold)
-            if found >= 0:
-                if _own_subject(texts, text_starts, queries, query_starts, one, other, numerals) and _own_subject(
-                    texts, text_starts, queries, query_starts, other, one, numerals
-                ):
-                    continue
+            value = _similarity(sets, leader, row, limits.threshold)
+            if value >= 0:
                 keeper[row] = leader
-                similarity[row] = found
+                decisions.similarity[row] = value
                 break
     return comparisons
 
@@ -266,31 +320,34 @@ class Clusters:
         self.keeper = np.arange(rows, dtype=np.int32)
         self.similarity = np.full(rows, np.nan, np.float32)
         self.comparisons = 0
-        self._asked = np.full(rows, -1, np.int32)
+        self._compared_with = np.full(rows, -1, np.int32)
 
-    def walk(
-        self, first: int, last: int, rows: Rows, sets: Sets, starts: np.ndarray, neighbours: np.ndarray, limits: Limits
-    ) -> None:
-        """Decide on the rows in [first, last); a row is lost if a row that stayed is similar enough to it.
+    def decide(self, span: range, rows: Rows, sets: Sets, neighbours: Neighbours, limits: Limits) -> None:
+        """Decide about some rows. A row is lost if a row that stayed is similar enough to it.
 
-        Whom a row is compared with: the better rows it shares a band with that stayed, and for those that did not, the
-        row they lost to. So a row is lost only for a row it resembles itself, however long the chain between them.
+        For each row, from the best to the worst:
 
-        Three guards keep apart what differs in substance rather than in wording. Rows of one document are never copies
-        of each other: an author who writes two articles that differ in one word means both. Numbers are substance: in
-        a short text any number, negation or Latin letter, in a longer one most of its amounts. Ordinals (第三十条) are
-        no amounts: a reference moves when a law is amended. And so is the subject: where the words that differ are also
-        those in which the queries differ, on both sides, the same is said of two things (法官 in 法官法, 检察官 in
-        检察官法).
+        1. Its candidates are the better rows it shares a band with. A candidate that was lost is replaced by the row
+           it lost to. So a row is lost only for a row that it resembles itself, however long the chain between them.
+        2. Skip candidates that were compared, that are of the same document, or that have the same comparison form.
+        3. Skip candidates that a guard keeps apart, see below.
+        4. The first candidate whose shingles have a Jaccard similarity of at least the threshold is its keeper.
+
+        Four guards keep apart what differs in substance rather than in wording:
+
+        - Document: an author who writes two articles that differ in one word means both.
+        - Numbers of short texts: any number, negation or Latin letter matters.
+        - Amounts of longer texts: most of them must agree. Ordinals (第三十条) are left out, because a reference moves
+          when a law is amended.
+        - Subject: the same is said of two things where the words that differ are also those in which the queries
+          differ, on both sides. 法官法 says of 法官 what 检察官法 says of 检察官.
 
         Args:
-            first: the first row to decide on; all before it are decided.
-            last: the row after the last.
-            rows: of the job, in policy order.
+            span: the rows to decide about; all rows before them are decided.
+            rows: of the batch, in policy order.
             sets: of the rows that are compared.
-            starts: int64[rows + 1], where the neighbours of each row start.
-            neighbours: int32[:], better rows (lower numbers) that share a band, ascending for each row.
+            neighbours: of the rows of the batch.
             limits: when two rows are copies.
         """
-        decided = self.keeper, self.similarity, self._asked
-        self.comparisons += _cluster(first, last, rows, sets, starts, neighbours, limits, *decided, NUMERALS)
+        decisions = Decisions(self.keeper, self.similarity, self._compared_with)
+        self.comparisons += _decide((span.start, span.stop), rows, sets, neighbours, limits, decisions)

@@ -256,8 +256,14 @@ def signatures(folded: Folded, count: int, width: int, seed: int) -> np.ndarray:
     return out
 
 
-def band_keys(signature: np.ndarray, bands: int) -> np.ndarray:
-    """A 64-bit key per band of a signature matrix: uint64[rows, bands]; permutations left over are not used."""
+def band_keys(signature: np.ndarray, bands: int, rows: int) -> np.ndarray:
+    """A 64-bit key per band of a signature matrix: uint64[texts, bands].
+
+    Args:
+        signature: uint32[texts, permutations].
+        bands: number of bands.
+        rows: slots per band; permutations left over are not used.
+    """
     out = np.empty((len(signature), bands), np.uint64)
-    _band_keys(signature, signature.shape[1] // bands, out)
+    _band_keys(signature, rows, out)
     return out

@@ -1,70 +1,59 @@
-"""The dedup stage: which tasks run in which order."""
+"""The dedup stage: which tasks run in which order. The protocol they follow is drawn in `cmtp.dedup`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from cmtp.dedup.bands import near_sides
-from cmtp.dedup.exact import EXCHANGES
-from cmtp.dedup.layout import Layout
-from cmtp.dedup.verdicts import near_verdicts
+from cmtp.dedup.candidates import bands_of
+from cmtp.dedup.layout import Layout, Side, near_sides
 from cmtp.engine.task import StageJob, Task
 
 
 class DedupStage:
-    """Exact duplicates by pair, query and passage, then near-duplicates among the passages that are left.
-
-    Every exchange is a step that writes keyed files and a step that reads one key range of all of them. Verdicts travel
-    back to the partition of the row they concern, and the last step applies them.
-    """
+    """Exact duplicates by pair, query and passage, and near-duplicates among the rows that are left."""
 
     name: ClassVar[str] = "dedup"
     code: ClassVar[tuple[str, ...]] = ("cmtp.dedup", "cmtp.text", "cmtp.sources.encoding")
     rejects_rows: ClassVar[bool] = True
 
     def steps(self, job: StageJob) -> Iterator[list[Task]]:
-        """See `cmtp.engine.task.Stage`. Intermediate files are deleted when the last step is done.
+        """See `cmtp.engine.task.Stage`. The files of the exchanges are deleted when the last step is done.
 
         The settings hold, besides those of the recipe, `references` as `references.resolve` gives them.
         """
         if not job.inputs:
             return
         references = job.settings["references"]
-        layout = Layout.measure(job.store, job.folder, job.inputs, references["releases"])
+        bands = bands_of(job.settings).bands
+        layout = Layout.measure(job.store, job.folder, job.inputs, references["releases"], bands)
+        sides = near_sides(job.settings["near"])
 
-        def tasks(run: str, name: str, inputs: list[list[Any]]) -> list[Task]:
+        def tasks(run: str, name: str, count: int, *given: Any) -> list[Task]:
             return [
-                Task(f"cmtp.dedup.{run}", job.folder, f"{name}-{index:05d}", given, job.settings)
-                for index, given in enumerate(inputs)
+                Task(f"cmtp.dedup.{run}", job.folder, f"{name}-{index:05d}", [*given], job.settings)
+                for index in range(count)
             ]
 
-        own: list[list[Any]] = [[path] for path in job.inputs]
-        everything = own + [list(older) for older in layout.older]
-
-        def near(side: str) -> Iterator[list[Task]]:
-            bands = layout.band_ranges(job.settings["bands"])
-            yield tasks("near:exclude", f"exclude-{side}", [[side]])
-            yield tasks("near:match", f"match-{side}", [[side]] * bands)
-            yield tasks("group:group", f"group-{side}", [[side]])
-            jobs = len(job.store.read_json(f"{job.folder}/groups-{side}.json")["jobs"])
-            if jobs:
-                yield tasks("group:gather", f"gather-{side}", [[*given, side] for given in everything])
-                yield tasks("verify:verify", f"verify-{side}", [[side]] * jobs)
+        def near(side: Side) -> Iterator[list[Task]]:
+            yield tasks("candidates:mark_rejected", f"exclude-{side}", 1, side)
+            yield tasks("candidates:match_bands", f"match-{side}", layout.band_ranges, side)
+            yield tasks("group:group_edges", f"group-{side}", 1, side)
+            batches = len(layout.batches(side))
+            if batches:
+                yield tasks("group:gather_texts", f"gather-{side}", layout.partitions, side)
+                yield tasks("verify:verify_batch", f"verify-{side}", batches, side)
 
         if references["evaluation"]:
-            yield tasks("contamination:reference", "reference", [references["evaluation"]])
-        yield tasks("exact:keys", "keys", everything)
-        verdicts = layout.files("verdicts-keys", layout.own)
-        for name in EXCHANGES:
-            if name == "passage" and "query" in near_sides(job.settings):
-                yield from near("query")
-            yield tasks("exact:decide", name, [[]] * layout.key_ranges)
-            verdicts += layout.files(f"verdicts-{name}", layout.key_ranges)
-        if "passage" in near_sides(job.settings):
+            yield tasks("contamination:read_evaluation", "reference", 1, *references["evaluation"])
+        yield tasks("keys:send_keys", "keys", layout.partitions)
+        yield tasks("exact:decide_pairs", "pair", layout.key_ranges)
+        yield tasks("exact:decide_queries", "query", layout.key_ranges)
+        if "query" in sides:
+            yield from near("query")
+        yield tasks("exact:decide_passages", "passage", layout.key_ranges)
+        if "passage" in sides:
             yield from near("passage")
-        for side in ("query", "passage"):
-            verdicts += near_verdicts(job.store, layout, side)
-        yield tasks("verdicts:settle", "settle", [verdicts])
-        yield tasks("verdicts:apply", "apply", own)
-        job.store.remove(f"{job.folder}/exchange")
+        yield tasks("final:resolve_verdicts", "settle", 1)
+        yield tasks("final:split_partition", "apply", layout.own)
+        layout.remove_exchanges()

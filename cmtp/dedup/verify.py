@@ -1,21 +1,23 @@
-"""Near-duplicates, last third: the texts of each job are brought together and compared by true Jaccard.
+"""Near-duplicates, part 3: the texts of each batch are brought together and compared by true Jaccard similarity.
 
-A job's rows are all held by what is small of them (about 200 bytes each, a sketch of the signature included); texts and
-shingles are held for one slot at a time, and for the rows of earlier slots that its rows are compared with.
+A task holds the small columns of all rows of its batch (about 200 bytes per row, a sketch of the signature included).
+Texts and shingles are held for one slot at a time, and for the rows of earlier slots that its rows are compared with.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
-from cmtp.dedup.exchange import arrays, read_range
-from cmtp.dedup.jaccard import Clusters, Limits, Rows, Sets, least_slots, promising, rows_of, sets_of
-from cmtp.dedup.layout import Layout
-from cmtp.dedup.near import distinct
-from cmtp.dedup.verdicts import HOW, REASONS, Verdicts
+from cmtp.dedup.candidates import distinct
+from cmtp.dedup.exchange import Array
+from cmtp.dedup.jaccard import Clusters, Limits, Neighbours, Rows, Sets, least_slots, promising, rows_of, sets_of
+from cmtp.dedup.layout import Layout, Side, near_decision
+from cmtp.dedup.records import Edges, TextRows
+from cmtp.dedup.verdicts import Match, Reason, Verdicts
 from cmtp.engine.store import Store
 from cmtp.engine.task import Result, Task
 from cmtp.text.compare import Folded, fold
@@ -27,56 +29,62 @@ NEIGHBOURS_HELD: Final = 8_000_000
 """Pairs of neighbours that are collected before those found twice are dropped."""
 
 
-class _Job:
-    """The rows of one job in policy order, and their texts slot by slot."""
+class _Batch:
+    """The rows of one batch in policy order, and their texts slot by slot.
 
-    def __init__(self, store: Store, layout: Layout, side: str, slots: range, settings: dict[str, Any]) -> None:
-        self._store, self._settings, self._slots = store, settings, slots
-        self._files = layout.files(f"texts-{side}", layout.partitions)
-        self._folded: tuple[Folded, Folded] | None = None  # of a job of one slot, which is most of them
+    Attributes:
+        row: uint32[rows], their numbers.
+        id_high: uint64[rows], upper halves of their pair_ids.
+        id_low: uint64[rows], lower halves.
+        rows: what is held of every row.
+        starts: position of the first row of each slot; the last entry is the number of rows.
+    """
+
+    def __init__(self, layout: Layout, side: Side, slots: range, shingle: int) -> None:
+        self._texts, self._slots, self._shingle = layout.texts(side), slots, shingle
+        self._folded: tuple[Folded, Folded] | None = None  # of a batch of one slot, which is most of them
         self.starts = [0]
         parts: list[Rows] = []
-        columns: list[list[np.ndarray]] = []
+        ids: list[tuple[Array, Array, Array]] = []
         for slot in slots:
-            table = self._read(slot)
-            row, document, id_high, id_low = arrays(table, ["row", "document", "id_high", "id_low"])
-            columns.append([row, id_high, id_low])
-            folded = fold(table["text"])
-            parts.append(rows_of(folded, document, row >= layout.own_rows, _bytes(table["sketch"])))
-            self.starts.append(self.starts[-1] + len(row))
+            texts = self._read(slot)
+            folded = fold(texts.text)
+            older = texts.row >= layout.own_rows
+            parts.append(rows_of(folded, texts.document, older, _byte_matrix(texts.sketch)))
+            ids.append((texts.row, texts.id_high, texts.id_low))
+            self.starts.append(self.starts[-1] + len(texts))
             if len(slots) == 1:
-                self._folded = folded, self._queries(table)
-        self.row, self.id_high, self.id_low = map(np.concatenate, zip(*columns, strict=True))
+                self._folded = folded, fold(texts.query)
+        self.row, self.id_high, self.id_low = map(np.concatenate, zip(*ids, strict=True))
         self.rows = Rows(*map(np.concatenate, zip(*parts, strict=True)))
 
-    def _read(self, slot: int) -> pa.Table:
-        table = read_range(self._store, self._files, slot)
-        order = np.lexsort([table[name].to_numpy() for name in ("id_low", "id_high", "rank")])
-        return table.take(pa.array(order))
+    def _read(self, slot: int) -> TextRows:
+        texts = self._texts.read(slot)
+        return texts.take(np.lexsort((texts.id_low, texts.id_high, texts.rank)))
 
-    def _queries(self, table: pa.Table) -> Folded:
-        if "query" in table.column_names:
-            return fold(table["query"])
-        return Folded(np.empty(0, np.int32), np.zeros(table.num_rows + 1, np.int64))
-
-    def sets(self, rows: np.ndarray) -> Sets:
+    def sets(self, rows: Array) -> Sets:
         """The shingles of some rows, given in ascending order; slots without such a row are not read."""
-        width = self._settings["shingle"]
         if self._folded is not None:
-            folded, queries = (one.take(rows) for one in self._folded)
-            return sets_of(folded, queries, rows, len(self.row), width)
-        tables = []
-        for place, slot in enumerate(self._slots):
-            first, last = np.searchsorted(rows, self.starts[place : place + 2])
+            folded, queries = (side.take(rows) for side in self._folded)
+            return sets_of(folded, queries, rows, len(self.row), self._shingle)
+        parts = []
+        for number, slot in enumerate(self._slots):
+            first, last = np.searchsorted(rows, self.starts[number : number + 2])
             if first < last:
-                tables.append(self._read(slot).take(pa.array(rows[first:last] - self.starts[place])))
-        if not tables:
-            tables = [self._read(self._slots[0]).slice(0, 0)]
-        table = pa.concat_tables(tables)
-        return sets_of(fold(table["text"]), self._queries(table), rows, len(self.row), width)
+                parts.append(self._read(slot).take(rows[first:last] - self.starts[number]))
+        if not parts:
+            parts = [self._read(self._slots[0]).take(np.empty(0, np.int64))]
+        folded, queries = fold(_joined(part.text for part in parts)), fold(_joined(part.query for part in parts))
+        return sets_of(folded, queries, rows, len(self.row), self._shingle)
 
 
-def _bytes(column: pa.ChunkedArray) -> np.ndarray:
+def _joined(columns: Iterable[pa.ChunkedArray]) -> pa.ChunkedArray:
+    """Columns of one type, one after the other."""
+    given = list(columns)
+    return pa.chunked_array([chunk for column in given for chunk in column.chunks], given[0].type)
+
+
+def _byte_matrix(column: pa.ChunkedArray) -> Array:
     """uint8[rows, width] of a column of binary values of one width."""
     width = column.type.byte_width
     parts = [
@@ -85,65 +93,75 @@ def _bytes(column: pa.ChunkedArray) -> np.ndarray:
     return np.concatenate([np.empty(0, np.uint8), *parts]).reshape(-1, width)
 
 
-def verify(task: Task, store: Store) -> Result:
-    """Compare the rows of one job, and reject those that a better row resembles."""
-    layout = Layout.load(store, task.folder)
-    settings, side = task.settings, task.inputs[-1]
-    first, many = store.read_json(f"{task.folder}/groups-{side}.json")["jobs"][task.index]
-    job = _Job(store, layout, side, range(first, first + many), settings)
-    slots = least_slots(settings["permutations"], settings["threshold"])
-    limits = Limits(settings["threshold"], settings["number_chars"], settings["same_amounts"], slots)
-    files = layout.files(f"grouped-{side}", layout.band_ranges(settings["bands"]))
-    starts, neighbours = _neighbours(store, files, task.index, job, limits)
-    found = Clusters(len(job.row))
-    compared = np.zeros(len(job.row), bool)
-    compared[neighbours] = True
-    compared |= np.diff(starts) > 0
-    for start, end in zip(job.starts[:-1], job.starts[1:], strict=True):
-        needed = np.zeros(len(job.row), bool)
-        needed[start:end] = compared[start:end]
-        needed[found.keeper[neighbours[starts[start] : starts[end]]]] = True  # decided rows of earlier slots
-        sets = job.sets(np.flatnonzero(needed))
-        found.walk(start, end, job.rows, sets, starts, neighbours, limits)
-    sizes = np.bincount(found.keeper, minlength=len(job.row))
-    lost = np.flatnonzero(found.keeper != np.arange(len(job.row)))
-    kept = found.keeper[lost]
-    reason = np.full(
-        len(lost), REASONS.index("near_duplicate" if side == "passage" else "near_duplicate_query"), np.uint8
-    )
-    reason[job.row[kept] >= layout.own_rows] = REASONS.index("in_older_release")
-    Verdicts(
-        row=job.row[lost],
-        kept=job.row[kept],
-        kept_high=job.id_high[kept],
-        kept_low=job.id_low[kept],
-        reason=reason,
-        how=np.full(len(lost), HOW.index(f"near {side}"), np.uint8),
-        copies=sizes[kept].astype(np.uint32),
-        jaccard=found.similarity[lost],
-    ).write(store, layout, f"near-{side}", task.index)
-    facts = {"comparisons": found.comparisons, "edges": len(neighbours)}
-    return Result(rows=len(job.row), facts=facts)
+def verify_batch(task: Task, store: Store) -> Result:
+    """Compare the rows of one batch, and reject those that a better row resembles.
 
-
-def _neighbours(store: Store, files: list[str], index: int, job: _Job, limits: Limits) -> tuple[np.ndarray, np.ndarray]:
-    """For each row, the better rows that share a band with it and may be copies: int64[rows + 1] starts, int32 rows.
-
-    Edges are read file by file, and those that the sketches rule out are dropped at once.
+    1. Read the small columns of all rows, in policy order.
+    2. Read the edges. Keep those that neither the guards nor the sketches rule out.
+    3. Slot by slot, read the texts that are compared and decide about the slot's rows, from the best to the worst.
     """
-    by_row = np.argsort(job.row).astype(np.uint32)
-    numbers = job.row[by_row]
-    pairs, held = np.empty(0, np.uint64), [np.empty(0, np.uint64)]
-    for file in files:
-        one, other = (
-            by_row[np.searchsorted(numbers, end)] for end in arrays(read_range(store, [file], index), ["a", "b"])
-        )
-        worse, better = np.maximum(one, other), np.minimum(one, other)
-        some = promising(job.rows, better, worse, limits)
-        held.append(worse[some].astype(np.uint64) << _UPPER | better[some])
-        if sum(map(len, held)) > NEIGHBOURS_HELD:
-            pairs = distinct(np.concatenate([pairs, *held]))
-            held = []
-    pairs = distinct(np.concatenate([pairs, *held]))
-    starts = np.searchsorted(pairs >> _UPPER, np.arange(len(job.row) + 1).astype(np.uint64))
-    return starts.astype(np.int64), (pairs & _LOWER).astype(np.int32)
+    layout = Layout.load(store, task.folder)
+    settings = task.settings
+    side: Side = task.inputs[-1]
+    batch = _Batch(layout, side, layout.batches(side).slots_of(task.index), settings["shingle"])
+    limits = _limits(settings)
+    neighbours = _neighbours(layout.batch_edges(side).parts(task.index), batch, limits)
+    clusters = Clusters(len(batch.row))
+    compared = np.zeros(len(batch.row), bool)
+    compared[neighbours.rows] = True
+    compared |= np.diff(neighbours.starts) > 0
+    for start, end in zip(batch.starts[:-1], batch.starts[1:], strict=True):
+        needed = np.zeros(len(batch.row), bool)
+        needed[start:end] = compared[start:end]
+        edges = slice(neighbours.starts[start], neighbours.starts[end])
+        needed[clusters.keeper[neighbours.rows[edges]]] = True  # decided rows of earlier slots
+        clusters.decide(range(start, end), batch.rows, batch.sets(np.flatnonzero(needed)), neighbours, limits)
+    layout.write_verdicts(near_decision(side), task.index, _verdicts(batch, clusters, side, layout.own_rows))
+    facts = {"comparisons": clusters.comparisons, "edges": len(neighbours.rows)}
+    return Result(rows=len(batch.row), facts=facts)
+
+
+def _limits(settings: dict[str, Any]) -> Limits:
+    slots = least_slots(settings["permutations"], settings["threshold"])
+    return Limits(settings["threshold"], settings["number_chars"], settings["same_amounts"], slots)
+
+
+def _neighbours(parts: Iterable[Edges], batch: _Batch, limits: Limits) -> Neighbours:
+    """For each row, the better rows that share a band with it and may be copies.
+
+    Edges are read file by file, and those that cannot be copies are dropped at once.
+    """
+    by_row = np.argsort(batch.row).astype(np.uint32)
+    numbers = batch.row[by_row]
+    pairs, collected = np.empty(0, np.uint64), [np.empty(0, np.uint64)]
+    for edges in parts:
+        a, b = (by_row[np.searchsorted(numbers, row)] for row in (edges.better, edges.worse))
+        worse, better = np.maximum(a, b), np.minimum(a, b)
+        stays = promising(batch.rows, better, worse, limits)
+        collected.append(worse[stays].astype(np.uint64) << _UPPER | better[stays])
+        if sum(map(len, collected)) > NEIGHBOURS_HELD:
+            pairs = distinct(np.concatenate([pairs, *collected]))
+            collected = []
+    pairs = distinct(np.concatenate([pairs, *collected]))
+    starts = np.searchsorted(pairs >> _UPPER, np.arange(len(batch.row) + 1).astype(np.uint64))
+    return Neighbours(starts.astype(np.int64), (pairs & _LOWER).astype(np.int32))
+
+
+def _verdicts(batch: _Batch, clusters: Clusters, side: Side, own_rows: int) -> Verdicts:
+    lost = np.flatnonzero(clusters.keeper != np.arange(len(batch.row)))
+    kept = clusters.keeper[lost]
+    sizes = np.bincount(clusters.keeper, minlength=len(batch.row))
+    by_passage = side == "passage"
+    reason = Reason.NEAR_DUPLICATE if by_passage else Reason.NEAR_DUPLICATE_QUERY
+    match = Match.NEAR_PASSAGE if by_passage else Match.NEAR_QUERY
+    return Verdicts(
+        row=batch.row[lost],
+        kept=batch.row[kept],
+        kept_id_high=batch.id_high[kept],
+        kept_id_low=batch.id_low[kept],
+        reason=np.where(batch.row[kept] >= own_rows, Reason.IN_OLDER_RELEASE, reason).astype(np.uint8),
+        match=np.full(len(lost), match, np.uint8),
+        group_size=sizes[kept].astype(np.uint32),
+        score=clusters.similarity[lost],
+        evaluation_text=np.zeros(len(lost), np.uint32),
+    )

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cmtp.dedup.evaluation import read_texts
-from cmtp.dedup.index import Index, contaminated, index_texts, make_index
+from cmtp.dedup.index import Index, find_overlaps, index_texts
 from cmtp.dedup.kernel import hash_folded
 from cmtp.encoders.base import Encoder
 from cmtp.engine.store import Store
@@ -70,14 +70,12 @@ def _contaminated(texts: pa.ChunkedArray, known: dict[str, Any]) -> np.ndarray:
     width, share = known["ngram"], known["share"]
     folded = fold(texts)
     index = _evaluation(tuple((file["name"], file["url"]) for file in known["evaluation"]), width)
-    return contaminated(folded, hash_folded(folded), index, width, share).text >= 0  # type: ignore[no-any-return]
+    return find_overlaps(folded, hash_folded(folded), index, share).text >= 0  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=1)
 def _evaluation(files: tuple[tuple[str, str], ...], width: int) -> Index:
-    texts = pa.concat_arrays([read_texts(name, url).texts for name, url in files])
-    grams, starts, postings, sizes = index_texts(texts, width)
-    return make_index(hash_folded(fold(texts)), grams, starts, postings, sizes)
+    return index_texts(pa.concat_arrays([read_texts(name, url).texts for name, url in files]), width)
 
 
 def curated(

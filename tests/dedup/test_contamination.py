@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from cmtp.dedup.evaluation import read_texts
-from cmtp.dedup.index import contaminated, index_texts, make_index
+from cmtp.dedup.index import find_overlaps, index_texts
 from cmtp.dedup.kernel import hash_texts
 from cmtp.dedup.references import resolve
 from cmtp.errors import CmtpError, UsageError
@@ -169,9 +169,8 @@ def test_overlap_is_that_of_plain_python():
         return {form[i : i + 13] for i in range(len(form) - 12)}
 
     column = pa.array(known)
-    forms = hash_texts(column, fold(column))
-    index = make_index(forms, *index_texts(column, 13))
-    found = contaminated(fold(pa.array(texts)), hash_texts(pa.array(texts), fold(pa.array(texts))), index, 13, 0.3)
+    index = index_texts(column, 13)
+    found = find_overlaps(fold(pa.array(texts)), hash_texts(pa.array(texts), fold(pa.array(texts))), index, 0.3)
     sets, known_forms = [grams(text) for text in known], [comparison_form(text) for text in known]
     for text, place, share in zip(texts, found.text.tolist(), found.share.tolist(), strict=True):
         if text and comparison_form(text) in known_forms:

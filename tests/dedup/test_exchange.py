@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmtp.dedup import policy
-from cmtp.dedup.exact import losers
-from cmtp.dedup.exchange import key_range, read_all, read_range, write_ranges
+from cmtp.dedup.exact import find_losers
+from cmtp.dedup.exchange import key_range, read_file, read_range, write_ranges
+from cmtp.dedup.records import KeyRows
 from cmtp.engine.store import Store
 
 
@@ -17,7 +18,7 @@ def test_every_row_arrives_in_its_range_and_in_order(tmp_path):
         write_ranges(store, f"x/{name}", columns, target, 4)
     found = [read_range(store, ["x/a", "x/b"], i)["text"].to_pylist() for i in range(4)]
     assert found == [["a1", "a4", "b1", "b4"], ["a3", "b3"], ["a0", "a2", "a5", "b0", "b2", "b5"], []]
-    assert sorted(read_all(store, ["x/a"])["n"].to_pylist()) == list(range(6))
+    assert sorted(read_file(store, "x/a")["n"].to_pylist()) == list(range(6))
 
 
 def test_no_rows_at_all(tmp_path):
@@ -34,40 +35,50 @@ def test_key_range_is_monotone_and_within_bounds(ranges, keys):
     assert (np.diff(found) >= 0).all()
 
 
+def key_rows(key, rank):
+    """Rows with this key; the lower the rank, the better, and of equal ranks the first."""
+    count = len(key)
+    zeros = np.zeros(count, np.uint64)
+    columns = dict.fromkeys(KeyRows.names(), zeros) | {"passage_a": key, "passage_b": key}
+    numbers = {"row": np.arange(count).astype(np.uint32), "rank": np.array(rank, np.uint32)}
+    return KeyRows(**columns | numbers | {"id_high": np.arange(count).astype(np.uint64)})
+
+
+def losers(key, rank, cap, own_rows=1 << 32, units=None):
+    rows = key_rows(np.array(key, np.uint64), rank)
+    found = find_losers(rows, (rows.passage_a, rows.passage_b), own_rows, cap, units)
+    assert sorted(found.row.tolist()) == np.flatnonzero(~found.others).tolist()
+    return found
+
+
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=40), st.integers(1, 4))
 def test_losers_are_those_beyond_the_cap(rows, cap):
-    key = np.array([one[0] for one in rows], np.uint64)
-    order = [np.array([one[1] for one in rows], np.uint64), np.arange(len(rows)).astype(np.uint64)]
-    lost, kept, copies, to_older = losers(key, key, order, np.arange(len(rows)), np.zeros(len(rows), bool), cap)
-    assert not to_older.any()
+    key, rank = [one[0] for one in rows], [one[1] for one in rows]
+    lost = losers(key, rank, cap)
+    assert not lost.to_older.any()
     expected = {}
-    for value in set(key.tolist()):
-        ranked = sorted((int(order[0][i]), i) for i in np.flatnonzero(key == value))
+    for value in set(key):
+        ranked = sorted((rank[i], i) for i in range(len(key)) if key[i] == value)
         for _, i in ranked[cap:]:
             expected[i] = (ranked[0][1], len(ranked))
-    assert {int(a): (int(b), int(c)) for a, b, c in zip(lost, kept, copies, strict=True)} == expected
+    found = zip(lost.row, lost.kept, lost.group_size, strict=True)
+    assert {int(a): (int(b), int(c)) for a, b, c in found} == expected
 
 
-def test_rows_of_one_owner_count_as_one():
-    key = np.array([7, 7, 7, 7, 7, 8], np.uint64)
-    owner = np.array([1, 2, 1, 3, 2, 1])
-    order = [np.arange(6).astype(np.uint64)]
-    none = np.zeros(6, bool)
-    lost, kept, copies, _ = losers(key, key, order, owner, none, 1)
-    assert sorted(lost.tolist()) == [1, 3, 4]  # rows 0 and 2 are of the first owner
-    assert set(kept.tolist()) == {0}
-    assert set(copies.tolist()) == {5}
-    lost, _, _, _ = losers(key, key, order, owner, none, 2)
-    assert lost.tolist() == [3]
+def test_rows_of_one_unit_count_as_one():
+    key, rank, units = [7, 7, 7, 7, 7, 8], range(6), np.array([1, 2, 1, 3, 2, 1])
+    lost = losers(key, rank, 1, units=units)
+    assert sorted(lost.row.tolist()) == [1, 3, 4]  # rows 0 and 2 are of the first unit
+    assert set(lost.kept.tolist()) == {0}
+    assert set(lost.group_size.tolist()) == {5}
+    assert losers(key, rank, 2, units=units).row.tolist() == [3]
 
 
 def test_rows_of_older_releases_never_lose_and_fill_what_may_share_a_key():
-    key = np.array([7, 7, 7, 7, 8, 8], np.uint64)
-    older = np.array([1, 1, 0, 0, 0, 0], bool)
-    order = [np.arange(6).astype(np.uint64)]
-    for cap, expected in ((1, [(2, True), (3, True), (5, False)]), (2, [(2, True), (3, True)]), (3, [(3, False)])):
-        lost, _, _, to_older = losers(key, key, order, np.arange(6), older, cap)
-        assert list(zip(lost.tolist(), to_older.tolist(), strict=True)) == expected
+    key, rank = [7, 7, 8, 8, 7, 7], [2, 3, 2, 3, 0, 1]  # the last two rows are of an older release, and best
+    for cap, expected in ((1, [(0, True), (1, True), (3, False)]), (2, [(0, True), (1, True)]), (3, [(1, False)])):
+        lost = losers(key, rank, cap, own_rows=4)
+        assert list(zip(lost.row.tolist(), lost.to_older.tolist(), strict=True)) == expected
 
 
 def rank(lengths, source_priority=(), keep=("source_priority", "length", "id"), older=False):

@@ -108,10 +108,10 @@ def test_band_keys_depend_on_band_and_slots():
     signature = np.arange(16, dtype=np.uint32).reshape(2, 8)
     signature[1] = signature[0]
     signature[1, 5] += 1
-    keys = band_keys(signature, 3)  # two slots each, the last two are left over
+    keys = band_keys(signature, 3, 2)  # two slots each, the last two are left over
     assert keys.shape == (2, 3)
     assert (keys[0] == keys[1]).tolist() == [True, True, False]
-    assert len(np.unique(band_keys(np.zeros((1, 8), np.uint32), 4))) == 4
+    assert len(np.unique(band_keys(np.zeros((1, 8), np.uint32), 4, 2))) == 4
 
 
 def test_default_bands_favour_recall_more_than_datasketch_would():

@@ -1,0 +1,173 @@
+"""What a row of each exchange's files holds. `cmtp.dedup` says who writes and who reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from cmtp.dedup.exchange import U8, U32, U64, Array, Columns
+
+
+@dataclass(frozen=True)
+class KeyRows(Columns):
+    """A row in the exact exchanges.
+
+    Attributes:
+        row: its number.
+        rank: of the policy, see `policy.ranks`; lower is better.
+        id_high: upper half of its pair_id, which decides between equal ranks.
+        id_low: lower half.
+        dedup_unit: rows of one unit count as one use of a passage: the questions about a passage of one document.
+        swapped: 1 where the passage's hash is the lower one; a pair and its swapped copy have one pair key.
+        pair_a: upper half of the 128-bit key of the pair.
+        pair_b: lower half.
+        query_a: upper half of the 128-bit hash of the query.
+        query_b: lower half.
+        passage_a: upper half of the 128-bit hash of the passage.
+        passage_b: lower half.
+    """
+
+    row: U32
+    rank: U32
+    id_high: U64
+    id_low: U64
+    dedup_unit: U64
+    swapped: U8
+    pair_a: U64
+    pair_b: U64
+    query_a: U64
+    query_b: U64
+    passage_a: U64
+    passage_b: U64
+
+    @property
+    def policy_order(self) -> list[Array]:
+        """The columns that order copies, most significant first."""
+        return [self.rank, self.id_high, self.id_low]
+
+
+@dataclass(frozen=True)
+class OrderRows(Columns):
+    """A row's place in the policy, for those who need no more: see `policy.compact`."""
+
+    row: U32
+    order: U64
+
+
+@dataclass(frozen=True)
+class BandRows(Columns):
+    """A band key of a row.
+
+    Attributes:
+        key: of the band.
+        order: place in the policy, see `policy.compact`.
+        row: number of the row.
+    """
+
+    key: U64
+    order: U64
+    row: U32
+
+
+@dataclass(frozen=True)
+class SketchRows(Columns):
+    """The sketch of a row: the lowest byte of every slot of its MinHash signature, as a binary value."""
+
+    row: U32
+    sketch: pa.ChunkedArray | pa.Array
+
+
+@dataclass(frozen=True)
+class RejectedBits(Columns):
+    """Eight rows: bit i of entry n is set if row 8 n + i was rejected."""
+
+    bits: U8
+
+    @classmethod
+    def of_rows(cls, rows: Array, total: int) -> RejectedBits:
+        """The bits of some row numbers among `total`."""
+        rejected = np.zeros(total, bool)
+        rejected[rows] = True
+        return cls(np.packbits(rejected, bitorder="little"))
+
+    def has(self, rows: U32) -> Array:
+        """bool[rows]: whether each row was rejected."""
+        bit = self.bits[rows >> np.uint32(3)] >> (rows & np.uint32(7)).astype(np.uint8)
+        return bit & np.uint8(1) == 1
+
+
+@dataclass(frozen=True)
+class Edges(Columns):
+    """Two rows that share a band; the better one first."""
+
+    better: U32
+    worse: U32
+
+
+@dataclass(frozen=True)
+class MemberRows(Columns):
+    """A row that shares a band with others, and the slot its text goes to."""
+
+    row: U32
+    slot: U32
+
+
+@dataclass(frozen=True)
+class TextRows(Columns):
+    """A row that is compared by its text.
+
+    Attributes:
+        row: its number.
+        document: hash of its document, or of the row alone where rows of one document are compared.
+        rank: of the policy.
+        id_high: upper half of the pair_id.
+        id_low: lower half.
+        sketch: as in SketchRows.
+        text: the side that is compared.
+        query: the query where it is needed besides; else null.
+    """
+
+    row: U32
+    document: U64
+    rank: U32
+    id_high: U64
+    id_low: U64
+    sketch: pa.ChunkedArray | pa.Array
+    text: pa.ChunkedArray | pa.Array
+    query: pa.ChunkedArray | pa.Array
+
+
+@dataclass(frozen=True)
+class EvaluationRows(Columns):
+    """An evaluation text.
+
+    Attributes:
+        file: name of its file.
+        text: the text.
+        size: number of its different n-grams.
+        form_a: upper half of the 128-bit hash of its comparison form.
+        form_b: lower half.
+    """
+
+    file: pa.ChunkedArray | pa.Array
+    text: pa.ChunkedArray | pa.Array
+    size: U32
+    form_a: U64
+    form_b: U64
+
+
+@dataclass(frozen=True)
+class GramRows(Columns):
+    """A different n-gram of the evaluation texts, in ascending order; `start`: where its postings start."""
+
+    gram: U64
+    start: Array
+
+
+@dataclass(frozen=True)
+class PostingRows(Columns):
+    """Number of an evaluation text that has an n-gram; those of one n-gram stand together."""
+
+    text: U32
