@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Final
+from typing import Any
 
 import fsspec
 
+from cmtp.dedup.evaluation import is_evaluation_file
 from cmtp.engine.store import Store
 from cmtp.errors import UsageError
-
-SUFFIXES: Final = (".txt", ".tsv", ".csv", ".json", ".jsonl", ".parquet")
-"""Of evaluation files."""
+from cmtp.sources.tables import TABLES
 
 
 def resolve(settings: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -56,17 +55,17 @@ def _files(root: str) -> list[dict[str, Any]]:
     path = path.rstrip("/")
     base = path.rsplit("/", 1)[-1]
     if fs.isfile(path):
-        if not path.lower().endswith(SUFFIXES):
-            raise UsageError(f"dedup.decontaminate: {root} is none of {', '.join(SUFFIXES)}")
+        if not is_evaluation_file(path):
+            raise UsageError(f"dedup.decontaminate: {root} is none of {TABLES}")
         found = {base: path}
     else:
         found = {
             f"{base}{file.removeprefix(path)}": file
             for file in (fs.find(path) if fs.isdir(path) else [])
-            if file.lower().endswith(SUFFIXES)
+            if is_evaluation_file(file)
         }
         if not found:
-            raise UsageError(f"dedup.decontaminate: {root} is no file, and no folder with {', '.join(SUFFIXES)}")
+            raise UsageError(f"dedup.decontaminate: {root} is neither a file nor a folder that holds {TABLES}")
     result = []
     for name, file in found.items():
         digest = hashlib.sha256()

@@ -109,7 +109,7 @@ def _bad_json(error: Exception, data: bytes) -> Failure:
     return Failure("bad_json", {"error": str(error)[:200], "near": shown})
 
 
-def read_json(stream: Stream, encoding: str, every_list: bool = False) -> Iterator[Record]:
+def read_json(stream: Stream, encoding: str, every_list: bool = False, every_value: bool = False) -> Iterator[Record]:
     """The elements of an array, or of an object's list ``data`` (else its first list of objects), or the object itself.
 
     Of a file that is not valid JSON, the elements before the fault are read.
@@ -119,6 +119,7 @@ def read_json(stream: Stream, encoding: str, every_list: bool = False) -> Iterat
         encoding: of the bytes.
         every_list: an object with several lists of objects (``{"dev": [...], "test": [...]}``) gives the elements of
             all of them, not of one.
+        every_value: and where an object has such a list, its other values come too, one record each.
     """
     utf8 = encoding in ("utf-8", "utf-8-sig")
     if not utf8:
@@ -129,7 +130,7 @@ def read_json(stream: Stream, encoding: str, every_list: bool = False) -> Iterat
         return
     data = data.removeprefix(b"\xef\xbb\xbf")
     try:
-        elements = _elements(data, every_list)
+        elements = _elements(data, every_list, every_value)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         yield from _stream_json(io.BytesIO(data), stream, _bad_json(error, data))
         return
@@ -145,7 +146,7 @@ def read_json(stream: Stream, encoding: str, every_list: bool = False) -> Iterat
             yield number, _bad_json(error, bytes(raw))
 
 
-def _elements(data: bytes, every_list: bool) -> list[msgspec.Raw]:
+def _elements(data: bytes, every_list: bool, every_value: bool) -> list[msgspec.Raw]:
     """The elements of a JSON text, unparsed, so that a fault in one of them stays there."""
     if data.lstrip()[:1] == b"[":
         return msgspec.json.decode(data, type=list[msgspec.Raw])
@@ -153,6 +154,10 @@ def _elements(data: bytes, every_list: bool) -> list[msgspec.Raw]:
         raise msgspec.DecodeError("neither an array nor an object")
     fields = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
     lists = [fields[name] for name in sorted(fields, key=lambda name: name != "data") if _is_list(fields[name])]
+    if every_value and lists:
+        rest = [value for value in fields.values() if not _is_list(value)]
+        parts = [msgspec.json.decode(part, type=list[msgspec.Raw]) for part in lists]
+        return [element for part in (*parts, rest) for element in part]
     if every_list and len(lists) > 1:
         return [element for part in lists for element in msgspec.json.decode(part, type=list[msgspec.Raw])]
     if not (FIELD_NAMES & fields.keys()):

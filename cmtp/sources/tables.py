@@ -52,7 +52,8 @@ def read_rows(
         url: local path or fsspec URL.
         names: further field names that make the first row a header.
         every_row: for readers that must not lose a text. A row with more or fewer fields than the header is a row with
-            the fields ``1``, ``2``, ``3`` … instead of a failure, and one word alone is not taken for a header.
+            the fields ``1``, ``2``, ``3`` … instead of a failure, and one word alone is not taken for a header. What
+            stands beside the lists of a JSON object is read too.
 
     Yields:
         Record number and row, or a Failure for a record that cannot be read. JSONL is numbered by lines; anything else
@@ -113,7 +114,7 @@ def _rows(
     if encoding is None:
         yield 0, Failure("undecodable", {"head": head[:32].hex()})
     elif kind == "json":
-        yield from map(_named, read_json(stream, encoding, every_list=True))
+        yield from map(_named, read_json(stream, encoding, every_list=True, every_value=every_row))
     elif kind == "jsonl":
         yield from map(_named, read_jsonl(stream, encoding))
     else:

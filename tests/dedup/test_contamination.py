@@ -1,5 +1,7 @@
 """What evaluation files hold must not come through, in whatever clothes."""
 
+import bz2
+import gzip
 import json
 import random
 
@@ -118,7 +120,12 @@ def test_missing_files_are_refused(evaluation, name):
 @pytest.mark.parametrize(
     ("name", "content", "texts", "fields"),
     [
-        ("a.txt", "一个人\t两个人\t0\n三个人\t四个人\t1\n", {"一个人", "两个人", "三个人", "四个人"}, ["1", "2"]),
+        (
+            "a.txt",
+            "一个人\t两个人\t0\n三个人\t四个人\t1\n",
+            {"一个人", "两个人", "三个人", "四个人"},
+            ["sentence1", "sentence2"],
+        ),
         ("a.txt", "第一句\n第二句\n", {"第一句", "第二句"}, ["1"]),
         ("a.csv", '\ufeffs1,label\n"甲，""乙""",1\n丙,2\n', {'甲，"乙"', "丙"}, ["s1"]),
         ("a.tsv", 'id\ttext\n1\t他说"好\n2\t再见\n3\t多\t一\n', {'他说"好', "再见"}, ["text", "2", "3"]),
@@ -126,6 +133,7 @@ def test_missing_files_are_refused(evaluation, name):
         ("a.json", '[{"q": "问一", "id": 3}]', {"问一"}, ["q"]),
         ("a.json", '{"q": "问一"}\n{"q": "问二"}\n', {"问一", "问二"}, ["q"]),
         ("a.jsonl", '{"q": {"text": "问一"}, "score": 0.5}\n', {"问一"}, ["q.text"]),
+        ("a.json", '{"dev": [{"q": "问一"}], "corpus": {"d1": "文一"}}', {"问一", "文一"}, ["q", "d1"]),
     ],
 )
 def test_every_field_of_text_is_read(tmp_path, name, content, texts, fields):
@@ -144,10 +152,51 @@ def test_labels_are_no_texts(tmp_path):
     assert "蕴含" not in found.texts.to_pylist()
 
 
-def test_other_encodings_are_read(tmp_path):
-    path = tmp_path / "a.txt"
-    path.write_bytes("大家好，这是一个用来检查编码的句子。\n".encode("gb18030"))
-    assert read_texts("a.txt", str(path)).texts.to_pylist() == ["大家好，这是一个用来检查编码的句子。"]
+SENTENCE = "大家好，这是一个用来检查编码的句子。"
+JSONL = json.dumps({"text": SENTENCE}, ensure_ascii=False) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.txt", f"{SENTENCE}\n".encode("gb18030")),
+        ("a.csv", f"id,text\n1,{SENTENCE}\n".encode("gb18030")),
+        ("a.jsonl", JSONL.encode("gb18030")),
+        ("a.tsv", f"id\ttext\n1\t{SENTENCE}\n".encode("utf-16")),
+        ("a.jsonl.gz", gzip.compress(JSONL.encode())),
+        ("a.csv.bz2", bz2.compress(f"id,text\n1,{SENTENCE}\n".encode("gb18030"))),
+        ("a.ndjson", JSONL.encode()),
+    ],
+)
+def test_other_encodings_and_compressed_files_are_read(tmp_path, name, data):
+    folder = tmp_path / "sets"
+    folder.mkdir()
+    (folder / name).write_bytes(data)
+    assert read_texts(name, str(folder / name)).texts.to_pylist() == [SENTENCE]
+    for where in (folder, folder / name):
+        kept, rejects, _, _ = run(tmp_path, [row("问候", SENTENCE)], folder=where.name, decontaminate=[str(where)])
+        assert (kept, [one["reason"] for one in rejects]) == ([], ["contaminated"])
+
+
+def test_command_line_reads_a_compressed_file_and_a_gb18030_table(tmp_path):
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "news.jsonl").write_text(
+        "".join(
+            json.dumps({"title": f"题目{i}", "content": text}, ensure_ascii=False) + "\n"
+            for i, text in enumerate([SENTENCE, PREMISE, "天上有许多星星，一闪一闪的。"])
+        ),
+        encoding="utf-8",
+    )
+    (tmp_path / "ev.jsonl.gz").write_bytes(gzip.compress(JSONL.encode()))
+    (tmp_path / "ev.csv").write_bytes(f"id,text\n1,{PREMISE}\n".encode("gb18030"))
+    options = ("--workers", 1, "--until", "dedup")
+    for name in ("ev.jsonl.gz", "ev.csv"):
+        options += ("--decontaminate", tmp_path / name)
+    cli("build", "--source", raw, "--out", tmp_path / "out", *options)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
+    stage = next(one for one in manifest["stages"] if one["stage"] == "dedup")
+    assert (stage["rejected"], stage["kept"]) == ({"contaminated": 2}, 1)
 
 
 @pytest.mark.parametrize(("name", "content"), [("a.jsonl", "{broken\n"), ("a.txt", "1\t2\n3\t4\n"), ("a.csv", "")])

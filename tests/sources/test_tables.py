@@ -104,6 +104,11 @@ def test_every_row_counts_for_readers_that_must_not_lose_a_text(tmp_path):
 def test_json_of_several_lists_and_of_bare_values(tmp_path):
     url = written(tmp_path, "a.json", json.dumps({"version": 1, "dev": ROWS[:1], "test": ROWS[1:]}).encode())
     assert [row for _, row in read_rows(url)] == ROWS
+    url = written(
+        tmp_path, "b.json", json.dumps({"dev": ROWS[:1], "passages": {"p1": "一段"}, "notes": ["甲"]}).encode()
+    )
+    assert [row for _, row in read_rows(url)] == ROWS[:1]
+    assert [row for _, row in read_rows(url, every_row=True)] == [*ROWS[:1], {"p1": "一段"}, {"value": ["甲"]}]
     assert list(read_rows(written(tmp_path, "a.jsonl", b'"a"\n\n["b"]\n'))) == [
         (1, {"value": "a"}),
         (3, {"value": ["b"]}),
