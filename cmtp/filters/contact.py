@@ -1,5 +1,12 @@
 """Ways to get in touch that a text gives, and whether it hides them; terms that are broken up to pass a filter.
 
+A contact is a word that announces it, a short gap, and a handle or number:
+
+    加薇信 ❤ abc_1234         disguised word: the contact is hidden
+    联系电话：5566778899      open word
+    扣 68274193               single character: the contact is curt
+    微信：壹三八零零          number spelt out: the contact is hidden
+
 Everything here reads folded text (see `fold`); `broken` also reads the text as it was.
 """
 
@@ -13,51 +20,145 @@ from typing import Final
 
 from cmtp.filters import chars
 from cmtp.filters.fold import fold_text
+from cmtp.filters.pattern import Part, either
 
 HAN_DIGITS: Final = "一二三四五六七八九壹贰叁肆伍陆柒捌玖幺两零"
-_DIGIT: Final = rf"[0-9{HAN_DIGITS}]"
-_NUMBER: Final = rf"{_DIGIT}(?:[ .,]?{_DIGIT}){{4,14}}"
-_OPEN: Final = (
-    r"微信(?:同?号|id)?|公众号|q[ ._]?q(?:群|同?号|群号)?|wechat|telegram|whatsapp|电报|line(?: ?id)?|电话|电联|手机"
-    r"|热线|联系(?:方式)?|咨询|客服|群号?"
+_WEI: Final = "薇徽徾溦魏喂伟维威崴嵬葳唯惟为微卫围味位嶶"
+"""What is written for the 微 of 微信."""
+_XIN: Final = "信芯欣心新星辛鑫馨幸兴亻言"
+"""What is written for its 信."""
+_NUMBER_WORD: Final = r"(?:同?号|id)?"
+"""May follow a disguised word: 薇信号, 薇信同号, 薇信id."""
+
+OPEN_WORDS: Final = (
+    Part(r"微信(?:同?号|id)?", "微信同号"),
+    Part(r"公众号", "公众号"),
+    Part(r"q[ ._]?q(?:群|同?号|群号)?", "q_q群"),
+    Part(r"wechat", "wechat"),
+    Part(r"telegram", "telegram"),
+    Part(r"whatsapp", "whatsapp"),
+    Part(r"电报", "电报"),
+    Part(r"line(?: ?id)?", "line id"),
+    Part(r"电话", "电话"),
+    Part(r"电联", "电联"),
+    Part(r"手机", "手机"),
+    Part(r"热线", "热线"),
+    Part(r"联系(?:方式)?", "联系方式"),
+    Part(r"咨询", "咨询"),
+    Part(r"客服", "客服"),
+    Part(r"群号?", "群号"),
 )
 """Words that anybody uses before a handle."""
-_WEI: Final = "薇徽徾溦魏喂伟维威崴嵬葳唯惟为微卫围味位嶶"
-_XIN: Final = "信芯欣心新星辛鑫馨幸兴亻言"
-_DISGUISED: Final = (
-    rf"加?(?:(?!微信|卫星|维新|围心)[{_WEI}](?:[{_XIN}]|亻言)|v信|v芯|[微薇]x|wei信|微xin|vxin|v[ ._]?x|w[ ._]?x"
-    r"|w[._]e[._]?c[._]?h[._]?a[._]?t|扌微|扌薇)(?:同?号|id)?"
-    r"|加(?:我|下|老师|导师|小号|客服|新|这个)?(?:薇|威信?|徽|溦|伟|卫星?|喂|微[信芯星新心]?|维[信新]|信|v|q|扣扣?|叩叩?|抠抠?|企鹅|秋秋|球球"
-    r"|飞机|裙|群|赖|line|卫|绿泡泡)(?:同?号|id)?"
-    r"|卫星号?|维新号?|绿色?泡泡(?:软件)?|绿色软件|[扣叩抠]{2}[号群裙]?|扌口(?:扌口)?|企鹅[号群]?|秋秋号?|球球号?|君羊号?|进?裙号?"
-    r"|纸?飞机号?|小飞机|tg|wickr|群主?v|蝙蝠号?"
+
+_WECHAT_DISGUISES: Final = (
+    Part(rf"(?!微信|卫星|维新|围心)[{_WEI}](?:[{_XIN}]|亻言)", "威亻言"),
+    Part(r"v信", "v信"),
+    Part(r"v芯", "v芯"),
+    Part(r"[微薇]x", "薇x"),
+    Part(r"wei信", "wei信"),
+    Part(r"微xin", "微xin"),
+    Part(r"vxin", "vxin"),
+    Part(r"v[ ._]?x", "v_x"),
+    Part(r"w[ ._]?x", "w x"),
+    Part(r"w[._]e[._]?c[._]?h[._]?a[._]?t", "w.e.c.h.a.t"),
+    Part(r"扌微", "扌微"),
+    Part(r"扌薇", "扌薇"),
+)
+"""微信 in disguise, with or without 加 before it."""
+
+_AFTER_ADD: Final = (
+    Part(r"薇", "薇"),
+    Part(r"威信?", "威信"),
+    Part(r"徽", "徽"),
+    Part(r"溦", "溦"),
+    Part(r"伟", "伟"),
+    Part(r"卫星?", "卫星"),
+    Part(r"喂", "喂"),
+    Part(r"微[信芯星新心]?", "微芯"),
+    Part(r"维[信新]", "维新"),
+    Part(r"信", "信"),
+    Part(r"v", "v"),
+    Part(r"q", "q"),
+    Part(r"扣扣?", "扣扣"),
+    Part(r"叩叩?", "叩叩"),
+    Part(r"抠抠?", "抠"),
+    Part(r"企鹅", "企鹅"),
+    Part(r"秋秋", "秋秋"),
+    Part(r"球球", "球球"),
+    Part(r"飞机", "飞机"),
+    Part(r"裙", "裙"),
+    Part(r"群", "群"),
+    Part(r"赖", "赖"),
+    Part(r"line", "line"),
+    Part(r"卫", "卫"),
+    Part(r"绿泡泡", "绿泡泡"),
+)
+"""Messengers that are recognised after 加 (add): 加v, 加老师薇, 加我绿泡泡."""
+
+DISGUISED_WORDS: Final = (
+    Part(rf"加?(?:{either(_WECHAT_DISGUISES)}){_NUMBER_WORD}", "加薇芯同号"),
+    Part(rf"加(?:我|下|老师|导师|小号|客服|新|这个)?(?:{either(_AFTER_ADD)}){_NUMBER_WORD}", "加老师v号"),
+    Part(r"卫星号?", "卫星号"),
+    Part(r"维新号?", "维新"),
+    Part(r"绿色?泡泡(?:软件)?", "绿色泡泡软件"),
+    Part(r"绿色软件", "绿色软件"),
+    Part(r"[扣叩抠]{2}[号群裙]?", "叩抠裙"),
+    Part(r"扌口(?:扌口)?", "扌口扌口"),
+    Part(r"企鹅[号群]?", "企鹅群"),
+    Part(r"秋秋号?", "秋秋号"),
+    Part(r"球球号?", "球球"),
+    Part(r"君羊号?", "君羊号"),
+    Part(r"进?裙号?", "进裙"),
+    Part(r"纸?飞机号?", "纸飞机号"),
+    Part(r"小飞机", "小飞机"),
+    Part(r"tg", "tg"),
+    Part(r"wickr", "wickr"),
+    Part(r"群主?v", "群主v"),
+    Part(r"蝙蝠号?", "蝙蝠号"),
 )
 """Words that stand for a messenger and are used by those who hide its name."""
-_LETTER: Final = r"(?<![a-z0-9])[vq]|[薇微徽威溦扣叩]"
+
+LETTERS: Final = (
+    Part(r"(?<![a-z0-9])[vq]", "v"),
+    Part(r"[薇微徽威溦扣叩]", "扣"),
+)
+"""Single characters that stand for a messenger."""
+
 _FIRST: Final = f"{_WEI}加vw扌绿扣叩抠企秋球君进裙纸飞小t群蝙公q电l手热联咨客"
-"""What the words above begin with: other places are passed over fast."""
+"""First characters of all these words: no other place in a text is tried."""
+_DIGIT: Final = rf"[0-9{HAN_DIGITS}]"
+_NUMBER: Final = rf"{_DIGIT}(?:[ .,]?{_DIGIT}){{4,14}}"
+"""Five to fifteen digits or numerals: 13800138000, 一三八零零, 138 0013."""
+_HANDLE: Final = r"[a-z][a-z0-9_.]{4,19}"
+"""abc_1234."""
+_GAP: Final = rf"(?:[0-9]{{1,2}}位)?[^a-z0-9{HAN_DIGITS}]{{0,6}}"
+"""Between word and handle: ：, ❤, 是, 11位."""
 _CONTACT: Final = re.compile(
-    rf"(?=[{_FIRST}])(?:(?<![a-z0-9](?=[a-z]))(?P<disguised>{_DISGUISED})|(?P<open>{_OPEN})|(?P<letter>{_LETTER}))"
-    rf"(?P<gap>(?:[0-9]{{1,2}}位)?[^a-z0-9{HAN_DIGITS}]{{0,6}})(?P<id>[a-z][a-z0-9_.]{{4,19}}|{_NUMBER})(?![a-z])"
+    rf"(?=[{_FIRST}])"
+    rf"(?:(?<![a-z0-9](?=[a-z]))(?P<disguised>{either(DISGUISED_WORDS)})|(?P<open>{either(OPEN_WORDS)})"
+    rf"|(?P<letter>{either(LETTERS)}))(?P<gap>{_GAP})(?P<id>{_HANDLE}|{_NUMBER})(?![a-z])"
 )
 _FORMAL: Final = re.compile(r"[壹贰叁肆伍陆柒捌玖][壹贰叁肆伍陆柒捌玖0]{6,14}")
-"""A number in the numerals of cheques, without the 拾 and 佰 that a sum has."""
-_ADDRESS: Final = re.compile(
-    r"(?<![a-z0-9.])(?:[a-z0-9-]{2,}\.)+"
-    r"(?:com|net|cn|cc|vip|xyz|top|app|me|info|club|tv|co|org|site|live|bet|icu|hk|ws|la|fun|shop|link|pw)(?![a-z])"
-)
+"""A number in the numerals of cheques, without the 拾 and 佰 that a sum has: 壹叁捌零零壹叁捌."""
+_TOP_DOMAINS: Final = "com|net|cn|cc|vip|xyz|top|app|me|info|club|tv|co|org|site|live|bet|icu|hk|ws|la|fun|shop|link|pw"
+_ADDRESS: Final = re.compile(rf"(?<![a-z0-9.])(?:[a-z0-9-]{{2,}}\.)+(?:{_TOP_DOMAINS})(?![a-z])")
+"""A web address without its protocol: www.abc123.vip."""
 _SEPARATORS: Final = frozenset("-–—·•・.．~～｜|^＾")
-"""Punctuation that breaks up a word; quotation marks, brackets and slashes have their uses inside a phrase."""
+"""Punctuation that breaks up a word; quotation marks and brackets have their uses inside a phrase."""
 _HARMLESS: Final = frozenset("/+&%#@")
+"""Symbols that have their uses inside a phrase, too."""
 _HAN: Final = "\u2e80"
-"""First of the Chinese characters and their radicals."""
+"""The first of the Chinese radicals and characters; nearly all that is above is Chinese."""
 
 
 @dataclass(frozen=True)
 class Contact:
-    """A handle, number or address given: the word before it, and where the whole is in the folded text.
+    """A handle or number that a text gives after a word that announces it.
 
     Attributes:
+        id: the handle or number, folded.
+        begin: where the word begins in the folded text.
+        end: where the handle ends.
         hidden: the word is a disguise, or the number is spelt out in Chinese numerals (all, or some).
         curt: the word is a single character that stands for it (扣 68274193, 老师V：…).
     """
@@ -70,25 +171,29 @@ class Contact:
 
 
 def contacts(folded: str) -> list[Contact]:
-    """Handles and numbers after a word that announces one."""
-    found = []
-    for match in _CONTACT.finditer(folded):
-        handle = match["id"]
-        digits = any(char.isdigit() or char in HAN_DIGITS or char == "_" for char in handle)
-        if match["open"] is None and not digits:
-            continue  # 飞机 needs, v is: a word that happens to follow
-        if match["letter"] is not None and len(match["gap"]) > 2:
-            continue
-        numerals = sum(char in HAN_DIGITS for char in handle)
-        spelt = numerals >= 6 or (numerals >= 3 and any("1" <= char <= "9" for char in handle))
-        before = folded[match.start() - 1] if match.start() else ","
-        curt = match["letter"] is not None and (
-            match["letter"] >= _HAN or (before >= _HAN and (match["gap"] == "," or handle.isdigit()))
-        )
-        found.append(Contact(handle, *match.span(), spelt or match["disguised"] is not None, curt))
-    if not found:
-        found = [Contact(match[0], *match.span(), True) for match in _FORMAL.finditer(folded)]
-    return found
+    """The contacts of a folded text, in order; where there is none, numbers in the numerals of cheques."""
+    given = [_contact(match, folded) for match in _CONTACT.finditer(folded) if _announces(match)]
+    return given or [Contact(match[0], *match.span(), hidden=True) for match in _FORMAL.finditer(folded)]
+
+
+def _announces(match: re.Match[str]) -> bool:
+    """Whether the word speaks of the handle; 飞机 needs and v is do not.
+
+    1. After a word that may mean something else, the handle has a digit, a numeral or a low line.
+    2. A single character stands close to it: a gap of two at most.
+    """
+    telling = any(char.isdigit() or char in HAN_DIGITS or char == "_" for char in match["id"])
+    close = match["letter"] is None or len(match["gap"]) <= 2
+    return close and (telling or match["open"] is not None)
+
+
+def _contact(match: re.Match[str], folded: str) -> Contact:
+    handle, letter = match["id"], match["letter"]
+    numerals = sum(char in HAN_DIGITS for char in handle)
+    spelt_out = numerals >= 6 or (numerals >= 3 and any("1" <= char <= "9" for char in handle))
+    before = folded[match.start() - 1] if match.start() else ","
+    curt = letter is not None and (letter >= _HAN or (before >= _HAN and (match["gap"] == "," or handle.isdigit())))
+    return Contact(handle, *match.span(), hidden=spelt_out or match["disguised"] is not None, curt=curt)
 
 
 def framed(text: str) -> bool:
@@ -118,13 +223,15 @@ def broken(text: str, places: Sequence[int], begin: int, end: int) -> bool:
     """
     for before, after in zip(places[begin : end - 1], places[begin + 1 : end], strict=True):
         between = text[before + 1 : after]
-        if between and _breaks(between, text[before] >= _HAN, text[after] >= _HAN):
+        if between and _hides(between, text[before] >= _HAN, text[after] >= _HAN):
             return True
     return False
 
 
-def _breaks(between: str, after_han: bool, before_han: bool) -> bool:
-    """Symbols and invisible characters beside a Chinese character do; a hyphen or a dot between two of them."""
+def _hides(between: str, after_han: bool, before_han: bool) -> bool:
+    """Whether it hides a word: symbols and invisible characters beside a Chinese character do, and a hyphen or a dot
+    between two of them.
+    """
     if not (after_han or before_han):
         return False
     for char in between:
