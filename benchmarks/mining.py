@@ -30,10 +30,9 @@ import polars as pl
 import pyarrow as pa
 
 from cmtp.encoders.registry import load_encoder
-from cmtp.mining.exact import Matrix
+from cmtp.mining.dense import Matrix, exact_nearest
 from cmtp.mining.negatives import find_negatives
-from cmtp.mining.pool import Pool, Queries, codes, distinct, mean_of
-from cmtp.mining.scan import search
+from cmtp.mining.pool import Membership, Pool, Queries, codes, distinct, mean_of
 from cmtp.recipe import MineSettings
 
 SYNONYMS = (
@@ -117,7 +116,7 @@ def without_positive(rows: np.ndarray, m: int) -> np.ndarray:
 
 
 SEARCHES: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
-    "cmtp": lambda queries, pool, k: without_positive(search(queries, pool, k + 1)[0], len(pool)),
+    "cmtp": lambda queries, pool, k: without_positive(exact_nearest(queries, pool, k + 1).rows, len(pool)),
     "sentence-transformers": lambda queries, pool, k: sentence_transformers(queries, pool, k, False),
     "sentence-transformers, use_faiss": lambda queries, pool, k: sentence_transformers(queries, pool, k, True),
     "FlagEmbedding": flag_embedding,
@@ -139,7 +138,7 @@ def measure_one(name: str, folder: Path, n: int, k: int) -> None:
     queries, pool = np.load(folder / "queries.npy")[:n], np.load(folder / "pool.npy")
     faiss.omp_set_num_threads(numba.config.NUMBA_NUM_THREADS)
     if name == "cmtp":
-        search(queries[:8], pool[:100], 5)  # compile
+        exact_nearest(np.tile(queries[:1024], (21, 1)), pool[:1024], 5)  # compile
     before = peak_memory()
     wall, spent = time.perf_counter(), time.process_time()
     found = SEARCHES[name](queries, pool, k)
@@ -227,13 +226,13 @@ def measure_planted(folder: Path, encoder_name: str, n: int, pool_size: int, see
         said, asked, _ = distinct(asked_texts)
         others = np.arange(len(planted)) + len(texts)
         passages, row, first = distinct(every)
-        pool = Pool.of(
-            passages,
-            Matrix(vectors[first]),
-            said,
-            [(np.r_[doc, others], row)],
-            [(asked, row[: len(asked)])],
-            mean_of(vectors[first]),
+        pool = Pool(
+            passages=passages,
+            vectors=Matrix(vectors[first]),
+            queries=said,
+            documents=Membership.of(np.r_[doc, others], row, len(passages)),
+            queries_of=Membership.of(asked, row[: len(asked)], len(passages)),
+            centre=mean_of(vectors[first]),
         )
         scores = np.einsum("ij,ij->i", queries, vectors[:count])
         nowhere = np.full(count, -1)
@@ -251,9 +250,9 @@ def measure_planted(folder: Path, encoder_name: str, n: int, pool_size: int, see
             symmetric=nowhere >= 0,
             centre=mean_of(queries),
         )
-        found, _, _ = find_negatives(mined, pool, settings, seed)
+        found, _, _ = find_negatives(mined, pool, settings, seed=seed)
         strings = pool.passages.to_pylist()
-        nearest, _ = pool.vectors.nearest(queries, settings.negatives + 1)
+        nearest = pool.vectors.nearest(queries, settings.negatives + 1).rows
         rates = np.zeros(5)
         for i in range(count):
             ours = {one.text for one in found[i]}

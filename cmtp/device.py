@@ -1,6 +1,6 @@
 """The GPU of a process: how many there are, and which one a worker process takes.
 
-Encoders compute there (`cmtp.encoders.sentence`), and so does exact search (`cmtp.mining.exact`).
+Encoders compute there (`cmtp.encoders.sentence`), and so does exact search (`cmtp.mining.dense`).
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def row_dots(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 @compiled(fastmath=_ANY_ORDER)
-def _dot(a, b):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _dot(a: np.ndarray, b: np.ndarray) -> float:
     total = 0.0
     for i in range(len(a)):
         total += np.float64(a[i]) * np.float64(b[i])
@@ -65,7 +65,7 @@ def _dot(a, b):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
 
 
 @kernel
-def _dots(queries, pool, rows, scores):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _dots(queries: np.ndarray, pool: np.ndarray, rows: np.ndarray, scores: np.ndarray) -> None:
     for i in range(rows.shape[0]):
         for j in range(rows.shape[1]):
             row = rows[i, j]
@@ -73,7 +73,9 @@ def _dots(queries, pool, rows, scores):  # type: ignore[no-untyped-def] # noqa: 
 
 
 @kernel
-def decide(queries, pool, candidates, rows, scores):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def decide(
+    queries: np.ndarray, pool: np.ndarray, candidates: Candidates, rows: np.ndarray, scores: np.ndarray
+) -> np.ndarray:
     """Score the candidates that can matter, and keep the k nearest of each query.
 
     For each query:

@@ -5,7 +5,7 @@ They left the line before the filter and before decontamination, so both are don
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -17,69 +17,64 @@ from cmtp.dedup.evaluation import read_texts
 from cmtp.dedup.index import Index, find_overlaps, index_texts
 from cmtp.dedup.kernel import hash_folded
 from cmtp.encoders.base import Encoder
-from cmtp.engine.store import Store
-from cmtp.engine.task import Task
-from cmtp.filters.stage import run as filter_pairs
+from cmtp.filters.pair_filter import open_filter
+from cmtp.kernels.dot import row_dots
+from cmtp.mining.cross_encoder import Rescore
 from cmtp.mining.negatives import Negative
 from cmtp.mining.pool import Pool, Queries, codes, distinct
-from cmtp.mining.rules import Score
-from cmtp.schema import PAIR, SYMMETRIC_RELATIONS
+from cmtp.relations import SYMMETRIC_RELATIONS
 from cmtp.sources.labels import NEGATIVE
 from cmtp.text.compare import fold
 
 COLUMNS = ["query", "passage", "relation", "source"]
 
 
-def labelled_negatives(path: str, task: Task, store: Store) -> tuple[pa.Table, dict[str, int]]:
-    """Read one file of the extract stage's rejects, and leave out what the build would not let through.
+def labelled_negatives(
+    rejects: pa.Table, filter_settings: Mapping[str, Any], decontamination: Mapping[str, Any]
+) -> tuple[pa.Table, dict[str, int]]:
+    """Take the labelled negatives among the extract stage's rejects; leave out what the build would not let through.
 
     Args:
-        path: the file.
-        task: of the mine stage; its settings hold those of the filter (`filter`) and what was resolved of
-            dedup.decontaminate (`decontaminate`).
-        store: where both lie.
+        rejects: rows of the schema REJECTS.
+        filter_settings: of the filter stage.
+        decontamination: ``evaluation``, the files that dedup.decontaminate names; ``ngram`` and ``share`` as there.
 
     Returns:
-        Columns COLUMNS, the texts masked as the pairs' are, either order of two texts of one kind; and counts of what
-        was labelled, and left out.
+        Columns COLUMNS, the texts masked as the pairs' are, and two texts of one kind in either order; and counts of
+        what was ``labelled``, ``filtered`` and ``contaminated``.
     """
-    rows = store.read_table(path)
-    rows = rows.filter(pc.equal(rows["reason"].cast(pa.string()), NEGATIVE))
+    rows = rejects.filter(pc.equal(rejects["reason"].cast(pa.string()), NEGATIVE)).select(COLUMNS)
     counts = {"labelled": rows.num_rows, "filtered": 0, "contaminated": 0}
     if rows.num_rows == 0:
-        return rows.select(COLUMNS), counts
-    name = f"{task.folder}/labelled/{task.name}"
-    given, kept, rejected = f"{name}.given.parquet", f"{name}.kept.parquet", f"{name}.rejected.parquet"
-    empty = {"position": pa.nulls(rows.num_rows, pa.int32()).fill_null(0), "similarity": pa.nulls(rows.num_rows)}
-    columns = [empty[field.name] if field.name in empty else rows[field.name] for field in PAIR]
-    store.write_table(given, pa.table(columns, names=PAIR.names).cast(PAIR))
-    result = filter_pairs(Task("", task.folder, task.name, [given, kept, rejected], task.settings["filter"]), store)
-    rows = store.read_table(kept, COLUMNS)
-    counts["filtered"] = result.rows - rows.num_rows
-    known = task.settings["decontaminate"]
-    if known["evaluation"]:
-        clean = ~np.logical_or(*(_contaminated(rows[side], known) for side in ("query", "passage")))
+        return rows, counts
+    pair_filter = open_filter(filter_settings)
+    passed = pair_filter.passed(rows, pair_filter.judge_table(rows))
+    counts["filtered"] = rows.num_rows - passed.num_rows
+    if decontamination["evaluation"]:
+        dirty = [_contaminated(passed[side], decontamination) for side in ("query", "passage")]
+        clean = ~np.logical_or(*dirty)
         counts["contaminated"] = int((~clean).sum())
-        rows = rows.filter(pa.array(clean))
-    symmetric = rows.filter(pc.is_in(rows["relation"].cast(pa.string()), pa.array(sorted(SYMMETRIC_RELATIONS))))
+        passed = passed.filter(pa.array(clean))
+    symmetric = passed.filter(pc.is_in(passed["relation"].cast(pa.string()), pa.array(SYMMETRIC_RELATIONS)))
     swapped = symmetric.rename_columns({"query": "passage", "passage": "query"}).select(COLUMNS)
-    return pa.concat_tables([rows, swapped]).unify_dictionaries(), counts
+    return pa.concat_tables([passed, swapped]).unify_dictionaries(), counts
 
 
-def _contaminated(texts: pa.ChunkedArray, known: dict[str, Any]) -> np.ndarray:
-    width, share = known["ngram"], known["share"]
+def _contaminated(texts: pa.ChunkedArray, decontamination: Mapping[str, Any]) -> np.ndarray:
+    """Which texts hold one of the evaluation files: [n] bool."""
+    width, share = decontamination["ngram"], decontamination["share"]
     folded = fold(texts)
-    index = _evaluation(tuple((file["name"], file["url"]) for file in known["evaluation"]), width)
-    return find_overlaps(folded, hash_folded(folded), index, share).text >= 0  # type: ignore[no-any-return]
+    index = _evaluation_index(tuple((file["name"], file["url"]) for file in decontamination["evaluation"]), width)
+    return find_overlaps(folded, hash_folded(folded), index, share).text >= 0
 
 
 @lru_cache(maxsize=1)
-def _evaluation(files: tuple[tuple[str, str], ...], width: int) -> Index:
+def _evaluation_index(files: tuple[tuple[str, str], ...], width: int) -> Index:
     return index_texts(pa.concat_arrays([read_texts(name, url).texts for name, url in files]), width)
 
 
-def curated(
-    tables: Iterable[pa.Table], queries: Queries, pool: Pool, encoder: Encoder, rescore: Score | None
+def curated_negatives(
+    tables: Iterable[pa.Table], queries: Queries, pool: Pool, encoder: Encoder, rescore: Rescore | None
 ) -> tuple[list[list[Negative]], int]:
     """The curated negatives of each query, hardest first.
 
@@ -93,33 +88,37 @@ def curated(
     Returns:
         Negatives of each query; and how many were left out because other rows say that they belong to it.
     """
-    asked = queries.texts.unique()
-    of: dict[str, dict[str, None]] = {}
+    negatives: list[list[Negative]] = [[] for _ in queries.ids]
+    query, texts = _pairs_of(tables, queries.texts)
+    if not len(texts):
+        return negatives, 0
+    own_row = codes(texts, pool.passages)
+    disputed = pool.queries_of.has(queries.query[query], own_row[:, None])[:, 0]
+    for own in (queries.passages, queries.texts):
+        disputed |= pc.equal(texts, own.take(pa.array(query))).to_numpy(zero_copy_only=False)
+    query, texts = query[~disputed], texts.filter(pa.array(~disputed))
+    different, code, _ = distinct(texts)
+    scores = row_dots(queries.vectors[query], encoder.encode(different, "passage")[code])
+    if rescore is not None and len(texts):
+        scores = rescore(queries.texts.take(pa.array(query)).to_pylist(), texts.to_pylist())
+    for i, text, score in zip(query.tolist(), texts.to_pylist(), scores.tolist(), strict=True):
+        negatives[i].append(Negative(text, score, -1, "curated"))
+    for found in negatives:
+        found.sort(key=lambda negative: (-round(negative.score, 5), negative.text))
+    return negatives, int(disputed.sum())
+
+
+def _pairs_of(tables: Iterable[pa.Table], queries: pa.Array) -> tuple[np.ndarray, pa.Array]:
+    """What the tables have of the queries: places of queries, int64, and their passages; sorted, each once."""
+    wanted = queries.unique()
+    passages: dict[str, set[str]] = {}
     for table in tables:
-        known = table.filter(pc.is_in(table["query"], asked.cast(table["query"].type)))
-        for query, passage in zip(known["query"].to_pylist(), known["passage"].to_pylist(), strict=True):
-            of.setdefault(query, {})[passage] = None
-    places, texts = [], []
-    for i, query in enumerate(queries.texts.to_pylist() if of else []):
-        for passage in sorted(of.get(query, ())):
-            places.append(i)
-            texts.append(passage)
-    found: list[list[Negative]] = [[] for _ in queries.ids]
-    if not texts:
-        return found, 0
-    place, given = np.array(places), pa.array(texts, pa.large_string())
-    row = codes(given, pool.passages)
-    wrong = pool.asked.has(queries.query[place], row[:, None])[:, 0]
-    wrong |= pc.equal(given, queries.passages.take(pa.array(place))).to_numpy(zero_copy_only=False)
-    wrong |= pc.equal(given, queries.texts.take(pa.array(place))).to_numpy(zero_copy_only=False)
-    place, given = place[~wrong], given.filter(pa.array(~wrong))
-    texts, at, _ = distinct(given)
-    vectors = encoder.encode(texts, "passage")
-    scores = np.einsum("id,id->i", queries.vectors[place], vectors[at])
-    if rescore is not None and len(given):
-        scores = rescore(queries.texts.take(pa.array(place)).to_pylist(), given.to_pylist())
-    for i, text, score in zip(place.tolist(), given.to_pylist(), scores.tolist(), strict=True):
-        found[i].append(Negative(text, score, -1, "curated"))
-    for one in found:
-        one.sort(key=lambda negative: (-round(negative.score, 5), negative.text))
-    return found, int(wrong.sum())
+        rows = table.filter(pc.is_in(table["query"], wanted.cast(table["query"].type)))
+        for query, passage in zip(rows["query"].to_pylist(), rows["passage"].to_pylist(), strict=True):
+            passages.setdefault(query, set()).add(passage)
+    found = [
+        (i, passage)
+        for i, query in enumerate(queries.to_pylist() if passages else ())
+        for passage in sorted(passages.get(query, ()))
+    ]
+    return np.array([i for i, _ in found], np.int64), pa.array([text for _, text in found], pa.large_string())

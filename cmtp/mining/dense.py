@@ -11,7 +11,6 @@ read, and `build` measures how much that is.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -221,7 +220,7 @@ class Lists:
 def _search_lists(index: Any, queries: np.ndarray, k: int) -> np.ndarray:
     """Rows as they were added, [n, k] int64: best first, equal scores by row; -1 where the lists read hold fewer."""
     scores, rows = index.search(queries, k)
-    return np.take_along_axis(rows, np.lexsort((rows, -scores), axis=1), 1)  # type: ignore[no-any-return]
+    return np.take_along_axis(rows, np.lexsort((rows, -scores), axis=1), 1)
 
 
 Blocks = Callable[[], Iterator[np.ndarray]]
@@ -269,10 +268,9 @@ def build(blocks: Blocks, total: int, recall: Recall, seed: int) -> tuple[Any, d
     )
     index.cp.seed, index.cp.niter = seed % 2**31, TRAINING_ROUNDS
     index.cp.max_points_per_centroid = POINTS_PER_LIST
-    with _one_thread():
-        index.train(points)
-        for block in blocks():
-            index.add(block)
+    index.train(points)  # each thread has centres of its own, so that their number does not matter: see the test
+    for block in blocks():
+        index.add(block)
     index.make_direct_map()
     index.nprobe = 1
     while (reached := _share_found(index, recall.sample, exact)) < recall.least and index.nprobe < lists:
@@ -283,7 +281,7 @@ def build(blocks: Blocks, total: int, recall: Recall, seed: int) -> tuple[Any, d
 
 def _number_of_lists(total: int) -> int:
     """A power of two near 4 √n (faiss advises 4 √n to 16 √n), with vectors enough to learn each centre from."""
-    return min(max(1 << round(np.log2(4 * np.sqrt(total))), 1), max(total // POINTS_PER_LIST, 1))
+    return min(max(1 << round(np.log2(4 * np.sqrt(total))), 1), max(total // POINTS_PER_LIST, 1))  # type: ignore[no-any-return]
 
 
 def _read_pool(blocks: Blocks, drawn: np.ndarray, sample: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -306,20 +304,6 @@ def _share_found(index: Any, sample: np.ndarray, exact: np.ndarray) -> float:
     """Share of the exact neighbours [n, k] that the lists find."""
     rows = _search_lists(index, sample, exact.shape[1])
     return sum(len(np.intersect1d(a, b)) for a, b in zip(rows, exact, strict=True)) / max(exact.size, 1)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Run faiss on one thread: the centres are sums, and must not depend on how many threads shared them.
-
-    faiss keeps the number for the whole process, so it is set back.
-    """
-    threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(threads)
 
 
 def save(index: Any, store: Store, path: str) -> None:

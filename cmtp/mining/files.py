@@ -2,42 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 
 from cmtp.engine.store import Store
-from cmtp.engine.task import Task
-from cmtp.recipe import MineSettings
+from cmtp.mining import dense
+from cmtp.mining.pool import Membership, Pool, codes, distinct, lowest, mean_of
+from cmtp.shards.order import order_keys
+
+Kind = Literal["pools", "queries", "copies", "curated"]
+"""What there is of a pool: its passages, the queries that search it, where else dedup found its passages, and negatives
+that its source labelled."""
+
+POOL_COLUMNS = ["pair_id", "query", "passage", "doc_id"]
+"""Columns of ``pools``, beside ``vector`` and ``score`` (cosine of query and passage)."""
+
+QUERY_COLUMNS = ["pair_id", "query", "passage", "relation", "source", "doc_id", "similarity"]
+"""Columns of ``queries``, beside ``vector`` (the query's), ``positive`` (the passage's vector) and ``score``."""
+
+COPY_COLUMNS = ["kept_id", "query", "doc_id"]
+"""Columns of ``copies``: the pair whose passage it was found to repeat, and the query and document that it had."""
+
+CURATED_COLUMNS = ["query", "passage"]
+"""Columns of ``curated``."""
+
+_OWNERS = pa.schema([("query", pa.string()), ("doc_id", pa.string()), ("row", pa.int64())])
+"""A row of a pool, and a query and a document that its passage belongs to."""
 
 
-def path(folder: str, kind: str, number: int, index: int) -> str:
-    """Path of what a partition has of pool `number`; `kind` is pools, queries, twins or curated."""
-    return f"{folder}/{kind}/{number:05d}/part-{index:05d}.parquet"
+@dataclass(frozen=True)
+class PoolFiles:
+    """The files of one pool.
+
+    Attributes:
+        store: the build.
+        folder: of the mine stage.
+        number: the pool's, in order of their names.
+    """
+
+    store: Store
+    folder: str
+    number: int
+
+    def path(self, kind: Kind, index: int) -> str:
+        """Path of what partition `index` has of the pool."""
+        return f"{self.folder}/{kind}/{self.number:05d}/part-{index:05d}.parquet"
+
+    @property
+    def index_path(self) -> str:
+        """Path of the inverted lists."""
+        return f"{self.folder}/indices/{self.number:05d}.faiss"
+
+    def paths(self, kind: Kind) -> Sequence[str]:
+        """Paths of what there is, in order of the partitions."""
+        return self.store.list(f"{self.folder}/{kind}/{self.number:05d}")
+
+    def count(self, kind: Kind) -> int:
+        """Rows of all partitions."""
+        return sum(map(self.store.rows, self.paths(kind)))
+
+    def tables(self, kind: Kind, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """What there is, one partition after the other."""
+        for path in self.paths(kind):
+            yield self.store.read_table(path, columns)
+
+    def vectors(self) -> Iterator[np.ndarray]:
+        """The passages' vectors, one partition after the other: [·, dim] float32."""
+        for table in self.tables("pools", ["vector"]):
+            yield matrix(table["vector"])
 
 
-def index_path(folder: str, number: int) -> str:
-    """Path of a pool's inverted lists."""
-    return f"{folder}/indices/{number:05d}.faiss"
+def read_pool(files: PoolFiles, exact_rows: int, seed: int) -> tuple[Pool, pa.Array]:
+    """A pool, and its documents in order of their codes.
+
+    Args:
+        files: the pool's.
+        exact_rows: rows of the pool beyond which its vectors lie in inverted lists.
+        seed: the recipe's, of the rows that the centre is the mean of.
+    """
+    rows = pa.concat_tables(files.tables("pools", POOL_COLUMNS))
+    passages, row, first = distinct(large_strings(rows["passage"]))
+    if rows.num_rows > exact_rows:
+        vectors: dense.VectorIndex = dense.Lists(dense.load(files.store, files.index_path), row, first)
+    else:
+        held = _in_one_piece(files.vectors(), rows.num_rows)
+        vectors = dense.Matrix(held if len(first) == len(held) else held[first])
+    owners = pa.concat_tables(
+        [
+            rows.select(["query", "doc_id"]).append_column("row", pa.array(row)).cast(_OWNERS),
+            *(_owners_elsewhere(copies, rows["pair_id"], row) for copies in files.tables("copies")),
+        ]
+    )
+    queries, query, _ = distinct(large_strings(owners["query"]))
+    documents, document, _ = distinct(large_strings(owners["doc_id"]))
+    owned = owners["row"].to_numpy()
+    pool = Pool(
+        passages=passages,
+        vectors=vectors,
+        queries=queries,
+        documents=Membership.of(document, owned, len(passages)),
+        queries_of=Membership.of(query, owned, len(passages)),
+        centre=mean_of(vectors.take(row[lowest(order_keys(rows["pair_id"], seed))])),
+        name=f"{files.store.root}/{files.folder}/{files.number}",
+    )
+    return pool, documents
 
 
-def paths(store: Store, folder: str, kind: str, number: int) -> Sequence[str]:
-    """Paths of what there is of pool `number`, in order of the partitions."""
-    return store.list(f"{folder}/{kind}/{number:05d}")
+def _owners_elsewhere(copies: pa.Table, ids: pa.ChunkedArray, row: np.ndarray) -> pa.Table:
+    """Queries and documents of the copies of a pool's passages; `row` is the pool's row of each pair."""
+    pair = codes(copies["kept_id"], ids.combine_chunks())
+    there = pa.array(pair >= 0)
+    owners = copies.select(["query", "doc_id"]).filter(there)
+    return owners.append_column("row", pa.array(row[pair[pair >= 0]])).cast(_OWNERS)
 
 
-def count(store: Store, folder: str, kind: str, number: int) -> int:
-    """Rows of pool `number`."""
-    return sum(map(store.rows, paths(store, folder, kind, number)))
-
-
-def settings(task: Task) -> MineSettings:
-    """The recipe's mine settings of a task."""
-    return MineSettings.model_validate({name: task.settings[name] for name in MineSettings.model_fields})
-
-
-def one_array(column: pa.ChunkedArray) -> pa.Array:
+def large_strings(column: pa.ChunkedArray) -> pa.Array:
     """A column of texts as large_string in one piece: a pool may hold more than 2 GiB of them."""
     return pa.concat_arrays(
         [chunk.cast(pa.large_string()) for chunk in column.chunks] or [pa.array([], pa.large_string())]
@@ -52,17 +135,16 @@ def vector_column(vectors: np.ndarray) -> pa.Array:
 def matrix(column: pa.ChunkedArray) -> np.ndarray:
     """[n, dim] float32 of a column of vectors."""
     flat = pa.concat_arrays(column.chunks)
-    return flat.flatten().to_numpy().reshape(len(flat), flat.type.list_size).astype(np.float32)
+    return flat.flatten().to_numpy().reshape(len(flat), flat.type.list_size).astype(np.float32)  # type: ignore[no-any-return]
 
 
-def read_vectors(store: Store, files: Sequence[str]) -> np.ndarray:
-    """The vectors of several files, [m, dim] float32 in one piece, of which no second copy is held."""
+def _in_one_piece(blocks: Iterable[np.ndarray], rows: int) -> np.ndarray:
+    """Blocks of vectors as [rows, dim] float32, of which no second copy is held."""
     out = np.empty((0, 0), np.float32)
     start = 0
-    for file in files:
-        some = matrix(store.read_table(file, ["vector"])["vector"])
+    for block in blocks:
         if start == 0:
-            out = np.empty((sum(map(store.rows, files)), some.shape[1]), np.float32)
-        out[start : start + len(some)] = some
-        start += len(some)
+            out = np.empty((rows, block.shape[1]), np.float32)
+        out[start : start + len(block)] = block
+        start += len(block)
     return out

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import xxhash
 
+from cmtp.mining.cross_encoder import Rescore
+from cmtp.mining.miners import OpenMiner, open_miners
 from cmtp.mining.pool import Pool, Queries
-from cmtp.mining.rules import RULES, Candidates, Judge, Score
-from cmtp.mining.words import WordIndex
+from cmtp.mining.rules import RULES, Candidates, Judge, Judged
 from cmtp.recipe import MineSettings
 
 DRAWS_PER_NEGATIVE = 8
-"""Random passages drawn for each negative that is wanting, before the list is left short."""
+"""Random passages drawn for each negative that is missing, before the list is left short."""
 
-DRAWN_BLOCK = 256
-"""Queries whose random passages are scored together."""
+KINDS = ("curated", "mined", "bm25", "random")
+"""Where negatives come from, as the column ``neg_kinds`` says; miners from outside add their own."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +30,9 @@ class Negative:
 
     Attributes:
         text: the passage.
-        score: as the judge scored it: cosine, or cross-encoder.
+        score: the cosine with the query, or the cross-encoder's score.
         rank: in the search that found it, from 1; -1: not searched.
-        kind: curated, mined (by the encoder), bm25 or random.
+        kind: curated, mined (by the encoder), bm25, random, or the name of a miner from outside.
     """
 
     text: str
@@ -38,112 +41,105 @@ class Negative:
     kind: str
 
 
+class Mined(NamedTuple):
+    """What mining came to.
+
+    Attributes:
+        negatives: of each query, at most `MineSettings.negatives` (or all curated ones): hardest first, random last.
+        positive_scores: [n] float32, of the positives by whatever scored the negatives.
+        counts: candidates within the rank window that each rule removed (`RULES`), negatives of each kind (`KINDS`),
+            and ``short``, how many negatives are missing. With several miners a passage may be counted several times.
+    """
+
+    negatives: list[list[Negative]]
+    positive_scores: np.ndarray
+    counts: Counter[str]
+
+
 def find_negatives(
     queries: Queries,
     pool: Pool,
     settings: MineSettings,
+    *,
     seed: int,
-    words: WordIndex | None = None,
-    rescore: Score | None = None,
-    given: list[list[Negative]] | None = None,
-) -> tuple[list[list[Negative]], np.ndarray, Counter[str]]:
+    miners: Sequence[OpenMiner] | None = None,
+    rescore: Rescore | None = None,
+    curated: list[list[Negative]] | None = None,
+) -> Mined:
     """Search, remove false negatives, fill up.
+
+    1. Each miner searches; the rules remove false negatives from what it found.
+    2. A query takes its curated negatives, then the best of each miner in turn.
+    3. Where that leaves too few, random passages fill up, under the same rules.
 
     Args:
         queries: n of them.
         pool: at least one passage.
         settings: of the recipe.
         seed: of the random negatives.
-        words: for the miners bm25 and mix.
+        miners: None: those of the settings.
         rescore: the cross-encoder, where there is one.
-        given: curated negatives of each query; they come first.
-
-    Returns:
-        For each query at most `settings.negatives` (or all given ones), hardest first, random ones last; the scores of
-        the positives, [n] float32; and how many candidates within the rank window each rule removed, with how many
-        negatives there are of each kind and how many are wanting. With two miners a passage may be counted twice.
+        curated: negatives of each query that the source gives; the rules do not touch them.
     """
-    counts = Counter(dict.fromkeys((*RULES, "curated", "mined", "bm25", "random", "short"), 0))
+    counts = Counter(dict.fromkeys((*RULES, *KINDS, "short"), 0))
     n = len(queries.ids)
-    found = [list(one) for one in given] if given is not None else [[] for _ in range(n)]
+    found = [[] for _ in range(n)] if curated is None else [list(negatives) for negatives in curated]
     judge = Judge(queries, pool, settings, rescore)
     everyone = np.arange(n)
-    lists = [
-        _taken(one, everyone, pool, *judge.judge(one, everyone, np.full(n, settings.negatives), counts))
-        for one in _search(queries, pool, settings, words)
-    ]
+    k, first = min(settings.last_rank, len(pool.passages)), settings.first_rank - 1
+    by_miner = []
+    for kind, miner in open_miners(settings.miner, pool) if miners is None else miners:
+        hits = miner.nearest(queries, k)
+        scores = pool.vectors.score(queries.vectors, hits.rows) if hits.scores is None else hits.scores
+        candidates = Candidates(hits.rows, scores, first, kind)
+        by_miner.append(_negatives(candidates, pool, judge.judge(candidates, everyone, settings.negatives, counts)))
     for i in range(n):
-        _take_in_turn(found[i], [one[i] for one in lists], settings.negatives)
+        _take_in_turn(found[i], [negatives[i] for negatives in by_miner], settings.negatives)
     if settings.fill == "random":
         _fill(found, judge, seed)
-    for one in found:
-        counts.update(negative.kind for negative in one)
-        counts["short"] += max(settings.negatives - len(one), 0)
-    return found, judge.rescored if rescore is not None else queries.scores, counts
+    for negatives in found:
+        counts.update(negative.kind for negative in negatives)
+        counts["short"] += max(settings.negatives - len(negatives), 0)
+    return Mined(found, queries.scores if rescore is None else judge.rescored, counts)
 
 
-def _search(queries: Queries, pool: Pool, settings: MineSettings, words: WordIndex | None) -> list[Candidates]:
-    """The window of ranks of each miner, from rank 1."""
-    k, first = min(settings.last_rank, len(pool.passages)), settings.first_rank - 1
-    found = []
-    if settings.miner != "bm25":
-        found.append(Candidates(*pool.vectors.nearest(queries.vectors, k), first, "mined"))
-    if words is not None:
-        rows = words.nearest(queries.texts, k)
-        found.append(Candidates(rows, _cosines(queries, pool, rows), first, "bm25"))
-    return found
-
-
-def _cosines(queries: Queries, pool: Pool, rows: np.ndarray) -> np.ndarray:
-    """Cosine of query i and passage rows[i, j]: [n, k] float32; -inf where there is none."""
-    scores = np.empty(rows.shape, np.float32)
-    for start in range(0, len(rows), DRAWN_BLOCK):
-        some = rows[start : start + DRAWN_BLOCK]
-        vectors = pool.vectors.take(np.maximum(some, 0).ravel()).reshape(*some.shape, -1)
-        scores[start : start + DRAWN_BLOCK] = np.einsum(
-            "id,ijd->ij", queries.vectors[start : start + len(some)], vectors
-        )
-    scores[rows < 0] = -np.inf
-    return scores
-
-
-def _taken(
-    candidates: Candidates, of: np.ndarray, pool: Pool, chosen: np.ndarray, scores: np.ndarray
-) -> list[list[Negative]]:
-    """The candidates chosen, by list."""
-    left, right = np.nonzero(chosen)
-    texts = pool.passages.take(pa.array(candidates.rows[left, right])).to_pylist()
-    lists: list[list[Negative]] = [[] for _ in of]
-    ranked = candidates.kind != "random"
-    for i, j, text in zip(left.tolist(), right.tolist(), texts, strict=True):
-        lists[i].append(Negative(text, float(scores[i, j]), j + 1 if ranked else -1, candidates.kind))
-    return lists
+def _negatives(candidates: Candidates, pool: Pool, judged: Judged) -> list[list[Negative]]:
+    """The candidates that were chosen, by list."""
+    lists, places = np.nonzero(judged.chosen)
+    texts = pool.passages.take(pa.array(candidates.rows[lists, places])).to_pylist()
+    scores = judged.scores[lists, places].tolist()
+    searched = candidates.kind != "random"
+    negatives: list[list[Negative]] = [[] for _ in candidates.rows]
+    for i, place, text, score in zip(lists.tolist(), places.tolist(), texts, scores, strict=True):
+        negatives[i].append(Negative(text, score, place + 1 if searched else -1, candidates.kind))
+    return negatives
 
 
 def _take_in_turn(found: list[Negative], lists: list[list[Negative]], most: int) -> None:
     """Raise `found` to `most`: the first of each list, then the second of each; no text twice."""
-    have = {one.text for one in found}
+    texts = {negative.text for negative in found}
     for place in range(max(map(len, lists), default=0)):
-        for one in lists:
-            if len(found) < most and place < len(one) and one[place].text not in have:
-                have.add(one[place].text)
-                found.append(one[place])
+        for negatives in lists:
+            if len(found) < most and place < len(negatives) and negatives[place].text not in texts:
+                texts.add(negatives[place].text)
+                found.append(negatives[place])
 
 
 def _fill(found: list[list[Negative]], judge: Judge, seed: int) -> None:
-    """Random passages for the queries that have too few, keyed by their ids, under the same rules as searched ones."""
-    pool, settings = judge.pool, judge.settings
-    short = np.array([i for i, one in enumerate(found) if len(one) < settings.negatives], np.int64)
-    size = settings.negatives * DRAWS_PER_NEGATIVE
+    """Random passages for the queries that have too few, drawn by their ids, under the same rules as searched ones."""
+    pool, queries, most = judge.pool, judge.queries, judge.settings.negatives
+    short = np.array([i for i, negatives in enumerate(found) if len(negatives) < most], np.int64)
+    if not len(short):
+        return
+    size = most * DRAWS_PER_NEGATIVE
     rows = np.full((len(short), size), -1, np.int64)
-    for place, i in enumerate(short):
-        start = xxhash.xxh3_64_intdigest(judge.queries.ids[i].encode(), seed=seed % 2**64)
-        drawn = np.random.Generator(np.random.PCG64(start)).integers(0, len(pool.passages), size)
+    for row, i in zip(rows, short, strict=True):
+        id_seed = xxhash.xxh3_64_intdigest(queries.ids[i].encode(), seed=seed % 2**64)
+        drawn = np.random.Generator(np.random.PCG64(id_seed)).integers(0, len(pool.passages), size)
         first = np.sort(np.unique(drawn, return_index=True)[1])
-        rows[place, : len(first)] = drawn[first]
-    of_short = replace(judge.queries, vectors=judge.queries.vectors[short])
-    candidates = Candidates(rows, _cosines(of_short, pool, rows), 0, "random")
-    wanted = np.full(len(short), settings.negatives)  # what the search found may be drawn again
-    drawn_lists = _taken(candidates, short, pool, *judge.judge(candidates, short, wanted, Counter()))
-    for i, one in zip(short.tolist(), drawn_lists, strict=True):
-        _take_in_turn(found[i], [one], settings.negatives)
+        row[: len(first)] = drawn[first]
+    candidates = Candidates(rows, pool.vectors.score(queries.vectors[short], rows), 0, "random")
+    # A drawn passage may be one that the search found, so as many are chosen as if there were none.
+    judged = judge.judge(candidates, short, most, Counter())
+    for i, negatives in zip(short.tolist(), _negatives(candidates, pool, judged), strict=True):
+        _take_in_turn(found[i], [negatives], most)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pyarrow as pa
 
@@ -13,34 +15,46 @@ WIDTH = 5
 """Characters per n-gram, dedup's default; short texts are compared by shorter ones (cmtp.dedup.kernel)."""
 
 
-def alike(
-    a: pa.Array, left: np.ndarray, b: pa.Array, right: np.ndarray, max_jaccard: float, max_contained: float = 2.0
-) -> np.ndarray:
-    """Whether a[left[i]] and b[right[i]] say the same, or one says a part of what the other does: [n] bool.
+class Picked(NamedTuple):
+    """n texts out of an array, some perhaps several times.
+
+    Attributes:
+        texts: the array.
+        rows: [n] int64.
+    """
+
+    texts: pa.Array
+    rows: np.ndarray
+
+
+def alike(left: Picked, right: Picked, max_jaccard: float, max_contained: float | None = None) -> np.ndarray:
+    """Whether text i of the left says the same as text i of the right, or one says a part of the other: [n] bool.
 
     Args:
-        a: texts.
-        left: [n] rows of a.
-        b: texts.
-        right: [n] rows of b.
-        max_jaccard: Jaccard similarity from which they do; above 0.
-        max_contained: share of the shorter one's n-grams in the other from which they do; above 1: never.
+        left: n texts.
+        right: n texts.
+        max_jaccard: Jaccard similarity from which they say the same; above 0.
+        max_contained: share of the shorter one's n-grams that the other holds from which one says a part of the other.
+            None: that is not asked.
     """
-    if not len(left):
+    if not len(left.rows):
         return np.zeros(0, bool)
-    used_a, at_a = np.unique(left, return_inverse=True)
-    used_b, at_b = np.unique(right, return_inverse=True)
-    texts = pa.concat_arrays([a.take(pa.array(used_a)), b.take(pa.array(used_b))])
+    used_left, at_left = np.unique(left.rows, return_inverse=True)
+    used_right, at_right = np.unique(right.rows, return_inverse=True)
+    texts = pa.concat_arrays([left.texts.take(pa.array(used_left)), right.texts.take(pa.array(used_right))])
     shingles, starts = shingle_sets(fold(texts), WIDTH)
     sizes = np.diff(starts)
-    at_b = at_b + len(used_a)
-    common = _common(shingles, starts, at_a, at_b)
-    both, least = sizes[at_a] + sizes[at_b] - common, np.minimum(sizes[at_a], sizes[at_b])
-    return (common > 0) & ((common >= max_jaccard * both) | (common >= max_contained * least))
+    at_right = at_right + len(used_left)
+    common = _common(shingles, starts, at_left, at_right)
+    union = sizes[at_left] + sizes[at_right] - common
+    same = common >= max_jaccard * union
+    if max_contained is not None:
+        same |= common >= max_contained * np.minimum(sizes[at_left], sizes[at_right])
+    return (common > 0) & same  # type: ignore[no-any-return]
 
 
 @kernel
-def _common(shingles, starts, left, right):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _common(shingles: np.ndarray, starts: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Shingles that each two texts have in common: [n] int64."""
     out = np.zeros(len(left), np.int64)
     for k in range(len(left)):

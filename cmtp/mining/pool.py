@@ -1,37 +1,27 @@
-"""A pool of passages, the queries that search it, and who a passage belongs to."""
+"""A pool of passages, the queries that search it, and what a passage belongs to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from functools import cached_property
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cmtp.mining.dense import VectorIndex
+
 CENTRE_MIN: Final = 100
 """Texts from which their mean says what they have in common."""
 
 CENTRE_MAX: Final = 4096
-"""Texts of which the mean is taken: those of the lowest keys where there are more."""
-
-
-class Vectors(Protocol):
-    """Where the vectors of a pool's passages lie."""
-
-    def nearest(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows int64 and cosines float32, [n, k] each, best first; -1 and -inf where there are fewer."""
-        ...
-
-    def take(self, rows: np.ndarray) -> np.ndarray:
-        """The vectors of some rows: [len(rows), dim] float32."""
-        ...
+"""Texts that a mean is taken of: those with the lowest keys where there are more."""
 
 
 @dataclass(frozen=True)
-class Belongings:
-    """Which passages belong to which code: of a document, or of a query.
+class Membership:
+    """Which passages of a pool belong to which document, or to which query. Documents and queries are codes from 0.
 
     Attributes:
         keys: sorted int64, code × size + row, each once.
@@ -42,20 +32,20 @@ class Belongings:
     size: int
 
     @classmethod
-    def of(cls, pairs: Iterable[tuple[np.ndarray, np.ndarray]], size: int) -> Belongings:
-        """Make it from codes (int64) and rows (int64); codes below 0 are nowhere in the pool and left out."""
-        keys = [code[code >= 0] * size + row[code >= 0] for code, row in pairs]
-        return cls(np.unique(np.concatenate(keys)), size)
+    def of(cls, codes: np.ndarray, rows: np.ndarray, size: int) -> Membership:
+        """Make it: passage rows[i] belongs to codes[i], both int64."""
+        return cls(np.unique(codes * size + rows), size)
 
     def has(self, codes: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Whether passage rows[i, j] belongs to codes[i]: [n, k] bool; false for a row or a code below 0."""
         wanted = codes[:, None] * self.size + rows
-        at = np.minimum(np.searchsorted(self.keys, wanted), max(len(self.keys) - 1, 0))
-        found = self.keys[at] == wanted if len(self.keys) else np.zeros(rows.shape, bool)
-        return found & (rows >= 0) & (codes >= 0)[:, None]  # type: ignore[no-any-return]
+        places = np.minimum(np.searchsorted(self.keys, wanted), max(len(self.keys) - 1, 0))
+        there = self.keys[places] == wanted if len(self.keys) else np.zeros(rows.shape, bool)
+        return there & (rows >= 0) & (codes >= 0)[:, None]
 
+    @cached_property
     def by_row(self) -> tuple[np.ndarray, np.ndarray]:
-        """Codes of each row: codes int64, and where those of each row start, int64 [size + 1]."""
+        """The codes of each passage: codes int64 [·], and where those of each row start, int64 [size + 1]."""
         rows = self.keys % self.size
         order = np.argsort(rows, kind="stable")
         return (self.keys // self.size)[order], np.searchsorted(rows[order], np.arange(self.size + 1))
@@ -63,40 +53,25 @@ class Belongings:
 
 @dataclass(frozen=True)
 class Pool:
-    """The distinct passages that negatives come from.
+    """The distinct passages that negatives come from, and the distinct queries that they belong to.
 
     Attributes:
         passages: [m] large_string, distinct.
-        vectors: theirs.
-        queries: [q] large_string, distinct: the queries that the passages belong to.
-        documents: which document a passage stands in.
-        asked: which of `queries` a passage belongs to.
-        asked_of: the same by row: codes, and where those of each row start.
-        centre: mean of the vectors; None: too few.
+        vectors: of the passages.
+        queries: [q] large_string, distinct.
+        documents: which passages stand in which document.
+        queries_of: which passages belong to which of `queries`.
+        centre: [dim] float32, mean of the vectors; None: too few.
+        name: no other pool of a build has it; empty where nothing is to be kept under it.
     """
 
     passages: pa.Array
-    vectors: Vectors
+    vectors: VectorIndex
     queries: pa.Array
-    documents: Belongings
-    asked: Belongings
-    asked_of: tuple[np.ndarray, np.ndarray]
-    centre: np.ndarray | None
-
-    @classmethod
-    def of(
-        cls,
-        passages: pa.Array,
-        vectors: Vectors,
-        queries: pa.Array,
-        documents: list[tuple[np.ndarray, np.ndarray]],
-        asked: list[tuple[np.ndarray, np.ndarray]],
-        centre: np.ndarray | None,
-    ) -> Pool:
-        """Make a pool; `documents` and `asked` are codes and the rows that belong to them."""
-        belongs = Belongings.of(asked, len(passages))
-        documented = Belongings.of(documents, len(passages))
-        return cls(passages, vectors, queries, documented, belongs, belongs.by_row(), centre)
+    documents: Membership
+    queries_of: Membership
+    centre: np.ndarray | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,7 +90,7 @@ class Queries:
         positive: [n] int64, code of the positive's text among the pool's queries.
         row: [n] int64, the positive's row in the pool.
         symmetric: [n] bool, whether query and passage are texts of one kind.
-        centre: mean of the vectors of all queries that search the pool; None: too few.
+        centre: [dim] float32, mean of the vectors of all queries that search the pool; None: too few.
     """
 
     ids: list[str]
@@ -133,7 +108,7 @@ class Queries:
 
 
 def lowest(keys: np.ndarray) -> np.ndarray:
-    """Rows of which the mean is taken: int64, in the order of their keys, so that it does not depend on their own."""
+    """Rows that a mean is taken of: int64, in order of their keys, so that the order of the rows does not matter."""
     return np.argsort(keys, kind="stable")[:CENTRE_MAX]
 
 
@@ -144,11 +119,11 @@ def mean_of(vectors: np.ndarray) -> np.ndarray | None:
 
 def codes(values: pa.Array | pa.ChunkedArray, dictionary: pa.Array) -> np.ndarray:
     """Place of each value in a dictionary of distinct values: [n] int64, -1 where it is not in it."""
-    return pc.fill_null(pc.index_in(values, dictionary), -1).to_numpy().astype(np.int64)
+    return pc.fill_null(pc.index_in(values, dictionary), -1).to_numpy().astype(np.int64)  # type: ignore[no-any-return]
 
 
 def distinct(values: pa.Array) -> tuple[pa.Array, np.ndarray, np.ndarray]:
-    """Distinct values in order of first occurrence, the place of each value among them, and where each occurs first."""
+    """The distinct values in order of first occurrence, the code of each value, and where each code occurs first."""
     coded = pc.dictionary_encode(values)
-    place = coded.indices.to_numpy().astype(np.int64)
-    return coded.dictionary, place, np.unique(place, return_index=True)[1]
+    values_codes = coded.indices.to_numpy().astype(np.int64)
+    return coded.dictionary, values_codes, np.unique(values_codes, return_index=True)[1]

@@ -3,40 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from cmtp.mining.overlap import alike
+from cmtp.kernels.dot import row_dots
+from cmtp.mining.cross_encoder import Rescore
+from cmtp.mining.overlap import Picked, alike
 from cmtp.mining.pool import Pool, Queries
 from cmtp.recipe import MineSettings
 
-RULES = (
-    "same_document",
-    "same_query",
-    "margin",
-    "absolute_margin",
-    "max_score",
-    "near_positive",
-    "near_query",
-    "near_answer",
-    "cross_encoder",
-)
-"""Why a candidate is no negative, in the order of the tests: from the positive's document; belongs to the same query;
-scores too close to the positive, or too high; says the same as the positive; answers a query that is nearly the same;
-says the same as the positive by the encoder's judgement; answers the query by the cross-encoder's."""
+RULES = {
+    "same_document": "it stands in the positive's document",
+    "same_query": "it belongs to the same query",
+    "margin": "it scores too close to the positive: relative_margin",
+    "absolute_margin": "it scores too close to the positive: absolute_margin",
+    "max_score": "it scores too high",
+    "near_positive": "it says the same as the positive in nearly the same words",
+    "near_query": "it answers a query in nearly the same words",
+    "near_answer": "it says the same as the positive by the encoder's judgement",
+    "cross_encoder": "it answers the query by the cross-encoder's judgement",
+}
+"""Why a candidate is not a negative, in the order of the tests."""
 
 VECTORS_HELD = 8192
 """Candidates whose vectors are compared with the positives' at once."""
 
-Score = Callable[[list[str], list[str]], np.ndarray]
-"""Queries and passages, [n] each, to scores [n] float32."""
-
 
 @dataclass(frozen=True)
 class Candidates:
-    """What a search found, or a draw.
+    """n lists of candidates for negatives, one per query.
 
     Attributes:
         rows: [n, k] int64, rows of the pool, best first; -1: nothing.
@@ -51,9 +48,35 @@ class Candidates:
     kind: str
 
 
-def limit(positive: np.ndarray, margin: float) -> np.ndarray:
+class Judged(NamedTuple):
+    """Which candidates were chosen.
+
+    Attributes:
+        chosen: [n, k] bool.
+        scores: [n, k] float32, as they will be written.
+    """
+
+    chosen: np.ndarray
+    scores: np.ndarray
+
+
+class Cells(NamedTuple):
+    """c candidates out of lists.
+
+    Attributes:
+        query: [c] int64, places of their queries.
+        row: [c] int64, rows of the pool.
+        score: [c] float32, as it will be written.
+    """
+
+    query: np.ndarray
+    row: np.ndarray
+    score: np.ndarray
+
+
+def highest_score(positive: np.ndarray, margin: float) -> np.ndarray:
     """Highest score a negative may have: NV-Retriever's TopK-PercPos (arXiv 2407.15831), (1 - margin) × positive."""
-    return positive - margin * np.abs(positive)
+    return positive - margin * np.abs(positive)  # type: ignore[no-any-return]
 
 
 class Judge:
@@ -63,117 +86,119 @@ class Judge:
         rescored: where there is a cross-encoder, its scores of positives: [n] float32.
     """
 
-    def __init__(self, queries: Queries, pool: Pool, settings: MineSettings, rescore: Score | None) -> None:
+    def __init__(self, queries: Queries, pool: Pool, settings: MineSettings, rescore: Rescore | None) -> None:
         self.queries, self.pool, self.settings = queries, pool, settings
         self._rescore = rescore
         self.rescored = np.empty(0, np.float32)
         if rescore is not None:
             self.rescored = rescore(queries.texts.to_pylist(), queries.passages.to_pylist())
 
-    def judge(
-        self, given: Candidates, of: np.ndarray, wanted: np.ndarray, counts: Counter[str]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Find the first candidates of every list that break no rule.
+    def judge(self, candidates: Candidates, of: np.ndarray, wanted: int, counts: Counter[str]) -> Judged:
+        """Choose the first `wanted` candidates of every list that break no rule.
+
+        1. Apply the cheap rules to all candidates.
+        2. The first `wanted` of each list that are left are chosen.
+        3. Apply the expensive rules to those of them that were not tested yet, and strike out what breaks one.
+        4. Repeat from 2 until all that are chosen are tested.
 
         Args:
-            given: candidates; list i belongs to query of[i].
+            candidates: n lists; list i belongs to query of[i].
             of: [n] int64, places of queries.
-            wanted: [n] int64, negatives to be found in each list. Later candidates are not tested by the dear rules.
-            counts: raised by the candidates that each rule takes; one counts for the first rule that fits.
-
-        Returns:
-            bool [n, k], at most `wanted` true in each list; and scores as they will be written, [n, k] float32.
+            wanted: negatives to be found in each list.
+            counts: raised by the candidates that each rule takes; one counts for the first rule that takes it.
         """
-        keep = self._cheap(given, of, counts)
-        scores = given.scores.copy()
-        tested = np.zeros_like(keep)
+        left = self._pass_cheap_rules(candidates, of, counts)
+        scores = candidates.scores.copy()
+        tested = np.zeros_like(left)
         while True:
-            # Only the first `wanted` of each list matter: test those, strike out, and look again until none falls.
-            chosen = keep & (np.cumsum(keep, axis=1) <= wanted[:, None])
-            first = chosen & ~tested
-            if not first.any():
-                return chosen, scores
-            at: tuple[np.ndarray, ...] = np.nonzero(first)
-            tested |= first
-            for name, test in (
+            chosen = left & (np.cumsum(left, axis=1) <= wanted)
+            lists, places = np.nonzero(chosen & ~tested)
+            if not len(lists):
+                return Judged(chosen, scores)
+            tested[lists, places] = True
+            for name, breaks in (
                 ("near_positive", self._near_positive),
                 ("near_query", self._near_query),
                 ("near_answer", self._near_answer),
                 ("cross_encoder", self._cross_encoder),
             ):
-                bad = test(of[at[0]], given.rows[at], scores, at)
-                keep[at[0][bad], at[1][bad]] = False
+                cells = Cells(of[lists], candidates.rows[lists, places], scores[lists, places])
+                bad = breaks(cells)
+                scores[lists, places] = cells.score
+                left[lists[bad], places[bad]] = False
                 counts[name] += int(bad.sum())
-                at = at[0][~bad], at[1][~bad]
+                lists, places = lists[~bad], places[~bad]
 
-    def _cheap(self, given: Candidates, of: np.ndarray, counts: Counter[str]) -> np.ndarray:
-        queries, pool, settings, rows = self.queries, self.pool, self.settings, given.rows
+    def _pass_cheap_rules(self, candidates: Candidates, of: np.ndarray, counts: Counter[str]) -> np.ndarray:
+        """Which candidates break no rule that needs codes and scores alone: [n, k] bool."""
+        queries, pool, settings, rows = self.queries, self.pool, self.settings, candidates.rows
         positive = queries.scores[of]
-        keep = rows >= 0
-        keep[:, : given.first] = False
-        same = pool.asked.has(queries.query[of], rows)
-        # Of a is b and b is c, c is a's too: in tasks whose two sides are of one kind.
-        same |= pool.asked.has(np.where(queries.symmetric[of], queries.positive[of], -1), rows)
+        left = rows >= 0
+        left[:, : candidates.first] = False
+        same_query = pool.queries_of.has(queries.query[of], rows)
+        # Texts of one kind: where a belongs to b and b to c, a belongs to c.
+        same_query |= pool.queries_of.has(np.where(queries.symmetric[of], queries.positive[of], -1), rows)
         for name, bad in (
             ("same_document", pool.documents.has(queries.doc[of], rows)),
-            ("same_query", same),
-            ("margin", given.scores > limit(positive, settings.relative_margin)[:, None]),
-            ("absolute_margin", given.scores > (positive - np.float32(settings.absolute_margin))[:, None]),
-            ("max_score", given.scores > np.float32(settings.max_score)),
+            ("same_query", same_query),
+            ("margin", candidates.scores > highest_score(positive, settings.relative_margin)[:, None]),
+            ("absolute_margin", candidates.scores > (positive - np.float32(settings.absolute_margin))[:, None]),
+            ("max_score", candidates.scores > np.float32(settings.max_score)),
         ):
-            counts[name] += int((keep & bad).sum())
-            keep &= ~bad
-        return keep
+            counts[name] += int((left & bad).sum())
+            left &= ~bad
+        return left
 
-    def _near_positive(
-        self, of: np.ndarray, rows: np.ndarray, _scores: np.ndarray, _at: tuple[np.ndarray, ...]
-    ) -> np.ndarray:
-        queries, pool, settings = self.queries, self.pool, self.settings
-        same = queries.row[of] == rows  # a text of punctuation alone has no n-grams
-        return same | alike(queries.passages, of, pool.passages, rows, settings.max_jaccard, settings.max_contained)
+    def _near_positive(self, cells: Cells) -> np.ndarray:
+        queries, settings = self.queries, self.settings
+        same_row = queries.row[cells.query] == cells.row  # a text of punctuation alone has no n-grams
+        positives, passages = Picked(queries.passages, cells.query), Picked(self.pool.passages, cells.row)
+        return same_row | alike(positives, passages, settings.max_jaccard, settings.max_contained)  # type: ignore[no-any-return]
 
-    def _near_query(
-        self, of: np.ndarray, rows: np.ndarray, _scores: np.ndarray, _at: tuple[np.ndarray, ...]
-    ) -> np.ndarray:
+    def _near_query(self, cells: Cells) -> np.ndarray:
+        """A passage has one or several queries; each is compared with the candidate's query.
+
+        Texts of one kind stand for each other, so the passage itself is compared with the query, and its queries with
+        the positive.
+        """
         queries, pool, most = self.queries, self.pool, self.settings.max_query_jaccard
-        codes, starts = pool.asked_of
-        counts = starts[rows + 1] - starts[rows]
-        place = np.repeat(np.arange(len(rows)), counts)
-        within = np.arange(len(place)) - np.repeat(np.cumsum(counts) - counts, counts)
-        asked = codes[starts[rows][place] + within]
-        symmetric = queries.symmetric[of]
-        bad = np.zeros(len(rows), bool)
-        bad[place[alike(queries.texts, of[place], pool.queries, asked, most)]] = True
+        codes, starts = pool.queries_of.by_row
+        counts = starts[cells.row + 1] - starts[cells.row]
+        cell = np.repeat(np.arange(len(cells.row)), counts)  # each cell as often as its passage has queries
+        nth = np.arange(len(cell)) - np.repeat(np.cumsum(counts) - counts, counts)
+        others = Picked(pool.queries, codes[starts[cells.row][cell] + nth])
+        symmetric = queries.symmetric[cells.query]
+        bad = np.zeros(len(cells.row), bool)
+        bad[cell[alike(Picked(queries.texts, cells.query[cell]), others, most)]] = True
         if symmetric.any():
-            bad |= symmetric & alike(queries.texts, of, pool.passages, rows, most)
-            bad[place[alike(queries.passages, of[place], pool.queries, asked, most) & symmetric[place]]] = True
+            passages = Picked(pool.passages, cells.row)
+            bad |= symmetric & alike(Picked(queries.texts, cells.query), passages, most)
+            near = alike(Picked(queries.passages, cells.query[cell]), others, most)
+            bad[cell[near & symmetric[cell]]] = True
         return bad
 
-    def _near_answer(
-        self, of: np.ndarray, rows: np.ndarray, _scores: np.ndarray, _at: tuple[np.ndarray, ...]
-    ) -> np.ndarray:
-        """Centred by the means of the pool and its queries: what all texts of a side have in common says nothing.
+    def _near_answer(self, cells: Cells) -> np.ndarray:
+        """Vectors are centred by the means of the pool and its queries: what all texts of a side share says nothing.
 
         A query whose own score is then 0 or less rules nothing out.
         """
         queries, pool, ratio = self.queries, self.pool, self.settings.max_answer_ratio
-        bad = np.zeros(len(rows), bool)
+        bad = np.zeros(len(cells.row), bool)
         if ratio is None or queries.centre is None or pool.centre is None:
             return bad
-        for start in range(0, len(rows), VECTORS_HELD):
-            some = slice(start, start + VECTORS_HELD)
-            positives = queries.positives[of[some]] - pool.centre
-            own = np.einsum("ij,ij->i", queries.vectors[of[some]] - queries.centre, positives)
-            found = np.einsum("ij,ij->i", pool.vectors.take(rows[some]) - pool.centre, positives)
-            bad[some] = (own > 0) & (found >= np.float32(ratio) * own)
+        for start in range(0, len(bad), VECTORS_HELD):
+            part = slice(start, start + VECTORS_HELD)
+            query = cells.query[part]
+            positives = queries.positives[query] - pool.centre
+            own = row_dots(queries.vectors[query] - queries.centre, positives)
+            to_positive = row_dots(pool.vectors.take(cells.row[part]) - pool.centre, positives)
+            bad[part] = (own > 0) & (to_positive >= np.float32(ratio) * own)
         return bad
 
-    def _cross_encoder(
-        self, of: np.ndarray, rows: np.ndarray, scores: np.ndarray, at: tuple[np.ndarray, ...]
-    ) -> np.ndarray:
-        if self._rescore is None or len(rows) == 0:
-            return np.zeros(len(rows), bool)
-        texts = self.queries.texts.take(of).to_pylist()
-        found = self._rescore(texts, self.pool.passages.take(rows).to_pylist())
-        scores[at] = found
-        return found > limit(self.rescored[of], self.settings.cross_margin)
+    def _cross_encoder(self, cells: Cells) -> np.ndarray:
+        """Writes the cross-encoder's scores."""
+        if self._rescore is None or not len(cells.row):
+            return np.zeros(len(cells.row), bool)
+        texts = self.queries.texts.take(cells.query).to_pylist()
+        cells.score[:] = self._rescore(texts, self.pool.passages.take(cells.row).to_pylist())
+        return cells.score > highest_score(self.rescored[cells.query], self.settings.cross_margin)

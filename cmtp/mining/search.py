@@ -1,133 +1,110 @@
-"""A block of a pool's queries: read the pool, find negatives, make finetune rows."""
+"""The search of a block of a pool's queries: read the pool, find negatives, make finetune rows."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from cmtp.encoders.registry import load_encoder
-from cmtp.engine.store import Store
-from cmtp.engine.task import Task
-from cmtp.mining import files
-from cmtp.mining.curated import curated
-from cmtp.mining.exact import Matrix
-from cmtp.mining.lists import Lists, load
-from cmtp.mining.negatives import Negative, find_negatives
-from cmtp.mining.pool import Pool, Queries, Vectors, codes, distinct, lowest, mean_of
-from cmtp.mining.rescore import CrossEncoder, load_cross_encoder
-from cmtp.mining.select import task_of
-from cmtp.mining.words import WordIndex
+from cmtp.mining.cross_encoder import CrossEncoder, load_cross_encoder
+from cmtp.mining.curated import curated_negatives
+from cmtp.mining.files import PoolFiles, large_strings, matrix, read_pool
+from cmtp.mining.negatives import Mined, Negative, find_negatives
+from cmtp.mining.pool import Pool, Queries, codes, lowest, mean_of
 from cmtp.recipe import MineSettings
+from cmtp.relations import RELATIONS
 from cmtp.schema import FINETUNE
 from cmtp.shards.order import order_keys
 
-_BELONGS = pa.schema([("query", pa.string()), ("doc_id", pa.string()), ("row", pa.int64())])
-"""A passage's row, and a query and a document it belongs to."""
+
+@dataclass(frozen=True)
+class Block:
+    """Queries `start` to `start + size` of a pool."""
+
+    start: int
+    size: int
 
 
-def search_block(task: Task, store: Store, number: int, start: int, size: int) -> tuple[pa.Table, dict[str, Any]]:
-    """The finetune rows of queries `start` to `start + size` of pool `number`, and facts for the manifest."""
-    settings = files.settings(task)
-    parts = [store.read_table(path) for path in files.paths(store, task.folder, "queries", number)]
-    every = pa.concat_tables(parts).unify_dictionaries()
-    some = lowest(order_keys(every["pair_id"], task.settings["seed"]))
-    centre = mean_of(files.matrix(every["vector"].take(pa.array(some))))
-    block = every.slice(start, size).combine_chunks()
-    del parts, every
-    pool, documents = read_pool(store, task.folder, number, settings, task.settings["seed"])
-    texts, passages = files.one_array(block["query"]), files.one_array(block["passage"])
-    relations = block["relation"].cast(pa.string()).to_pylist()
-    queries = Queries(
-        ids=block["pair_id"].to_pylist(),
-        texts=texts,
-        vectors=files.matrix(block["vector"]),
-        passages=passages,
-        positives=files.matrix(block["positive"]),
-        scores=block["score"].to_numpy(),
-        doc=codes(block["doc_id"], documents),
-        query=codes(texts, pool.queries),
-        positive=codes(passages, pool.queries),
-        row=codes(passages, pool.passages),
-        symmetric=np.array([task_of(relation) == "symmetric" for relation in relations]),
-        centre=centre,
-    )
+def search_block(
+    files: PoolFiles, block: Block, settings: MineSettings, encoder: str, seed: int
+) -> tuple[pa.Table, dict[str, Any]]:
+    """The finetune rows of a block of a pool's queries, and facts for the manifest.
+
+    Args:
+        files: the pool's.
+        block: which queries.
+        settings: of the recipe.
+        encoder: the encoder that made the pool's vectors; it encodes curated negatives.
+        seed: the recipe's.
+    """
+    rows, centre = _read_queries(files, block, seed)
+    pool, documents = read_pool(files, settings.exact_rows, seed)
+    queries = _queries(rows, pool, documents, centre)
     facts: dict[str, Any] = {}
     rescore: CrossEncoder | None = None
     if settings.cross_encoder is not None:
         rescore = load_cross_encoder(settings.cross_encoder)
         facts["cross_encoder"] = {"name": settings.cross_encoder, "weights": rescore.weights_hash}
-    given = None
-    labelled = files.paths(store, task.folder, "curated", number)
-    if labelled:
-        encoder = load_encoder(task.settings["encoder"])
-        given, disputed = curated((store.read_table(path) for path in labelled), queries, pool, encoder, rescore)
+    curated: list[list[Negative]] | None = None
+    if files.paths("curated"):
+        curated, disputed = curated_negatives(files.tables("curated"), queries, pool, load_encoder(encoder), rescore)
         facts["curated"] = {"disputed": disputed}
-    words = _words(store.root, task.folder, number) if settings.miner != "dense" else None
-    found, positive, counts = find_negatives(queries, pool, settings, task.settings["seed"], words, rescore, given)
-    facts["candidates"] = dict(counts)
-    return _finetune_rows(block, found, positive, settings), facts
+    mined = find_negatives(queries, pool, settings, seed=seed, rescore=rescore, curated=curated)
+    facts["candidates"] = dict(mined.counts)
+    return _finetune_rows(rows, mined, settings), facts
 
 
-def read_pool(store: Store, folder: str, number: int, settings: MineSettings, seed: int) -> tuple[Pool, pa.Array]:
-    """A pool, and its documents in order of their codes."""
-    paths = files.paths(store, folder, "pools", number)
-    rows = pa.concat_tables([store.read_table(path, ["pair_id", "query", "passage", "doc_id"]) for path in paths])
-    passages, row, first = distinct(files.one_array(rows["passage"]))
-    if rows.num_rows > settings.exact_rows:
-        vectors: Vectors = Lists(load(store, files.index_path(folder, number)), row, first)
-    else:
-        held = files.read_vectors(store, paths)
-        vectors = Matrix(held if len(first) == len(held) else held[first])
-    # What dedup found again elsewhere belongs there, too.
-    twins = [_known(store.read_table(path), rows["pair_id"]) for path in files.paths(store, folder, "twins", number)]
-    own = rows.select(["query", "doc_id"]).append_column("row", pa.array(row))
-    own = pa.concat_tables([one.cast(_BELONGS) for one in (own, *[_at(one, row) for one in twins])])
-    queries, asked, _ = distinct(files.one_array(own["query"]))
-    documents, doc, _ = distinct(files.one_array(own["doc_id"]))
-    at = own["row"].to_numpy()
-    centre = mean_of(vectors.take(row[lowest(order_keys(rows["pair_id"], seed))]))
-    return Pool.of(passages, vectors, queries, [(doc, at)], [(asked, at)], centre), documents
+def _read_queries(files: PoolFiles, block: Block, seed: int) -> tuple[pa.Table, np.ndarray | None]:
+    """The block's rows (QUERY_COLUMNS and vectors), and the mean of all queries' vectors."""
+    every = pa.concat_tables(files.tables("queries")).unify_dictionaries()
+    sample = lowest(order_keys(every["pair_id"], seed))
+    centre = mean_of(matrix(every["vector"].take(pa.array(sample))))
+    return every.slice(block.start, block.size).combine_chunks(), centre
 
 
-def _known(twins: pa.Table, ids: pa.ChunkedArray) -> pa.Table:
-    """The twins of a pool's rows, with the number of the row."""
-    at = pc.index_in(twins["kept_id"], ids.combine_chunks())
-    return twins.select(["query", "doc_id"]).append_column("row", at.cast(pa.int64())).filter(pc.is_valid(at))
+def _queries(rows: pa.Table, pool: Pool, documents: pa.Array, centre: np.ndarray | None) -> Queries:
+    """The rows in the codes of the pool; `documents` are its documents in order of their codes."""
+    texts, passages = large_strings(rows["query"]), large_strings(rows["passage"])
+    return Queries(
+        ids=rows["pair_id"].to_pylist(),
+        texts=texts,
+        vectors=matrix(rows["vector"]),
+        passages=passages,
+        positives=matrix(rows["positive"]),
+        scores=rows["score"].to_numpy(),
+        doc=codes(rows["doc_id"], documents),
+        query=codes(texts, pool.queries),
+        positive=codes(passages, pool.queries),
+        row=codes(passages, pool.passages),
+        symmetric=np.array([task == "symmetric" for task in _tasks(rows)]),
+        centre=centre,
+    )
 
 
-def _at(twins: pa.Table, row: np.ndarray) -> pa.Table:
-    return twins.set_column(2, "row", pa.array(row[twins["row"].to_numpy()]))
+def _tasks(rows: pa.Table) -> list[str]:
+    return [RELATIONS[relation].task for relation in rows["relation"].cast(pa.string()).to_pylist()]
 
 
-@lru_cache(maxsize=1)
-def _words(root: str, folder: str, number: int) -> WordIndex:
-    """A pool's passages by words; a worker keeps it for the blocks that follow."""
-    store = Store(root)
-    paths = files.paths(store, folder, "pools", number)
-    passages = pa.concat_tables([store.read_table(path, ["passage"]) for path in paths])["passage"]
-    return WordIndex(distinct(files.one_array(passages))[0])
-
-
-def _finetune_rows(
-    block: pa.Table, found: list[list[Negative]], positive: np.ndarray, settings: MineSettings
-) -> pa.Table:
-    tasks = [task_of(relation) for relation in block["relation"].cast(pa.string()).to_pylist()]
+def _finetune_rows(rows: pa.Table, mined: Mined, settings: MineSettings) -> pa.Table:
+    """Rows of the schema FINETUNE; scores are rounded to five digits."""
+    tasks = _tasks(rows)
     columns = {
-        "pair_id": block["pair_id"],
-        "query": block["query"],
-        "pos": pa.array([[text] for text in block["passage"].to_pylist()], pa.list_(pa.string())),
-        "neg": pa.array([[one.text for one in row] for row in found], pa.list_(pa.string())),
-        "pos_scores": pa.array([[round(score, 5)] for score in positive.tolist()], pa.list_(pa.float32())),
-        "neg_scores": pa.array([[round(one.score, 5) for one in row] for row in found], pa.list_(pa.float32())),
-        "neg_ranks": pa.array([[one.rank for one in row] for row in found], pa.list_(pa.int32())),
-        "neg_kinds": pa.array([[one.kind for one in row] for row in found], pa.list_(pa.string())),
+        "pair_id": rows["pair_id"],
+        "query": rows["query"],
+        "pos": pa.array([[text] for text in rows["passage"].to_pylist()], pa.list_(pa.string())),
+        "neg": pa.array([[one.text for one in row] for row in mined.negatives], pa.list_(pa.string())),
+        "pos_scores": pa.array([[round(score, 5)] for score in mined.positive_scores.tolist()], pa.list_(pa.float32())),
+        "neg_scores": pa.array(
+            [[round(one.score, 5) for one in row] for row in mined.negatives], pa.list_(pa.float32())
+        ),
+        "neg_ranks": pa.array([[one.rank for one in row] for row in mined.negatives], pa.list_(pa.int32())),
+        "neg_kinds": pa.array([[one.kind for one in row] for row in mined.negatives], pa.list_(pa.string())),
         "instruction": pa.array([getattr(settings.instruction, task) for task in tasks]),
         "task": pa.array(tasks),
-        "relation": block["relation"],
-        "source": block["source"],
+        "relation": rows["relation"],
+        "source": rows["source"],
     }
     return pa.table([columns[name] for name in FINETUNE.names], names=FINETUNE.names).cast(FINETUNE)

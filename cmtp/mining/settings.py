@@ -9,6 +9,7 @@ from cmtp.dedup.references import resolve
 from cmtp.encoders.hub import is_model_name, model_identity
 from cmtp.encoders.registry import ENCODERS
 from cmtp.errors import UsageError
+from cmtp.mining.miners import miner_cards
 from cmtp.recipe import Recipe
 
 
@@ -19,8 +20,7 @@ def check(recipe: Recipe) -> None:
         UsageError: naming the setting and the remedy.
     """
     mine = recipe.mine
-    if mine.miner != "dense" and not (find_spec("bm25s") and find_spec("rjieba")):
-        raise UsageError(f"mine.miner = {mine.miner!r} needs bm25s and rjieba: pip install 'cmtp[bm25]'")
+    miner_cards(mine.miner)
     name = mine.cross_encoder
     if name is None:
         return

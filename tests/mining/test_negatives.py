@@ -1,13 +1,17 @@
 """Negatives on a hand-made pool whose vectors are angles, so that every score is known."""
 
+import sys
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from cmtp.mining.exact import Matrix
+from cmtp.errors import UsageError
+from cmtp.mining.dense import Hits, Matrix
+from cmtp.mining.miners import MINERS, MinerCard, miner_cards, open_miners
 from cmtp.mining.negatives import Negative, find_negatives
-from cmtp.mining.pool import Pool, Queries, distinct
-from cmtp.mining.words import WordIndex
+from cmtp.mining.pool import Membership, Pool, Queries, distinct
 from cmtp.recipe import MineSettings
 
 POSITIVE = "向量检索把文本变成向量，再找离问题最近的几个。"
@@ -40,13 +44,12 @@ def make_pool(texts, scores, documents, questions, said=None):
     """`questions` are codes; `said`: what the questions are, in words."""
     passages, row, first = distinct(large(texts))
     said = said or [f"问题{name}，与别的毫无关系" for name in "甲乙丙丁戊己庚辛壬癸"]
-    return Pool.of(
-        passages,
-        Matrix(vectors(scores)[first]),
-        large(said),
-        [(np.array(documents), row)],
-        [(np.array(questions), row)],
-        None,
+    return Pool(
+        passages=passages,
+        vectors=Matrix(vectors(scores)[first]),
+        queries=large(said),
+        documents=Membership.of(np.array(documents), row, len(passages)),
+        queries_of=Membership.of(np.array(questions), row, len(passages)),
     )
 
 
@@ -210,7 +213,7 @@ def test_texts_of_one_kind_stand_for_each_other(symmetric):
 def test_curated_negatives_come_first_whatever_the_rules_say(query, pool):
     given = [[Negative(TEXTS[4], 0.88, -1, "curated")]]
     settings = MineSettings(negatives=3, first_rank=1, fill="short")
-    (found,), _, counts = find_negatives(query, pool, settings, seed=42, given=given)
+    (found,), _, counts = find_negatives(query, pool, settings, seed=42, curated=given)
     assert texts(found) == [TEXTS[4], TEXTS[5], TEXTS[6]]
     assert [one.kind for one in found] == ["curated", "mined", "mined"]
     assert (counts["curated"], counts["mined"]) == (1, 2)
@@ -218,16 +221,101 @@ def test_curated_negatives_come_first_whatever_the_rules_say(query, pool):
 
 def test_bm25_finds_by_words_and_a_mix_takes_turns(pool):
     one = make_queries(texts=large(["晚饭炒鸡蛋的检索效果"]))
-    words = WordIndex(pool.passages)
     settings = MineSettings(negatives=3, first_rank=1, fill="short", miner="bm25")
-    (found,), _, _ = find_negatives(one, pool, settings, 42, words)
+    (found,), _, _ = find_negatives(one, pool, settings, seed=42)
     assert texts(found)[0] == TEXTS[8]
     assert {found[0].kind, found[0].rank} == {"bm25", 1}
     assert found[0].score == pytest.approx(0.1)
     settings = MineSettings(negatives=3, first_rank=1, fill="short", miner="mix")
-    (found,), _, counts = find_negatives(one, pool, settings, 42, words)
+    (found,), _, counts = find_negatives(one, pool, settings, seed=42)
     assert texts(found) == [TEXTS[5], TEXTS[8], TEXTS[6]]
     assert (counts["mined"], counts["bm25"]) == (2, 1)
+
+
+@pytest.fixture
+def outside(tmp_path, monkeypatch):
+    """A package that is installed and adds a miner: one file."""
+    (tmp_path / "elsewhere.py").write_text(
+        """
+import numpy as np
+import pyarrow.compute as pc
+from cmtp.mining.dense import Hits
+from cmtp.mining.miners import MinerCard
+
+
+class Longest:
+    def __init__(self, pool):
+        self.order = np.argsort(-pc.utf8_length(pool.passages).to_numpy(), kind="stable")
+
+    def nearest(self, queries, k):
+        return Hits(np.tile(self.order[:k], (len(queries.ids), 1)))
+
+
+LONGEST = MinerCard(Longest, version="1")
+"""
+    )
+    info = tmp_path / "elsewhere-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[cmtp.miners]\nlongest = elsewhere:LONGEST\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(MINERS, "_outside", None)
+    yield
+    sys.modules.pop("elsewhere", None)
+
+
+def test_a_miner_from_outside_is_one_file(outside, query, pool):
+    settings = MineSettings(negatives=3, first_rank=1, fill="short").model_copy(update={"miner": "longest"})
+    (found,), _, counts = find_negatives(query, pool, settings, seed=42)
+    longest = sorted(range(5, 9), key=lambda i: -len(TEXTS[i]))  # the others are false negatives by some rule
+    assert texts(found) == [TEXTS[i] for i in longest[:3]]
+    assert {one.kind for one in found} == {"longest"}
+    assert found[0].score == pytest.approx(SCORES[longest[0]])
+    assert counts["longest"] == 3
+    settings = settings.model_copy(update={"miner": "dense+longest"})
+    (found,), _, _ = find_negatives(query, pool, settings, seed=42)
+    assert [one.kind for one in found] == ["mined", "mined", "longest"]  # both find the same passage first
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("dens", r"mine\.miner = 'dens': there is no miner 'dens'; did you mean dense\?; known: dense, bm25; several"),
+        ("dense+", "there is no miner ''"),
+        ("bm25+bm25", "names a miner twice"),
+    ],
+)
+def test_an_unknown_miner_is_refused(setting, message):
+    with pytest.raises(UsageError, match=message):
+        miner_cards(setting)
+    assert list(miner_cards("mix")) == ["dense", "bm25"]
+
+
+def test_a_miner_whose_package_is_missing_is_refused_with_the_remedy(monkeypatch):
+    monkeypatch.setattr(MINERS, "_outside", {"far": MinerCard(print, packages=["faraway"], install="pip install far")})
+    with pytest.raises(UsageError, match="needs faraway: pip install far"):
+        miner_cards("far")
+
+
+def test_a_miner_that_may_be_kept_is_kept_for_the_same_pool_alone(monkeypatch, pool):
+    opened = []
+
+    class Nothing:
+        def __init__(self, pool):
+            opened.append(pool.name)
+
+        def nearest(self, queries, k):
+            return Hits(np.full((len(queries.ids), k), -1))
+
+    keeping = {"kept": MinerCard(Nothing, keep=True), "new": MinerCard(Nothing)}
+    monkeypatch.setattr(MINERS, "_outside", keeping)
+    for name in ("a", "a", "b", "a", "", ""):
+        open_miners("kept", replace(pool, name=name))
+    assert opened == ["a", "b", "a", "", ""]
+    opened.clear()
+    for name in ("a", "a"):
+        open_miners("new", replace(pool, name=name))
+    assert opened == ["a", "a"]
 
 
 def test_a_cross_encoder_judges_and_its_scores_are_written(query, pool):
@@ -237,7 +325,7 @@ def test_a_cross_encoder_judges_and_its_scores_are_written(query, pool):
         return np.array([said[text] for text in passages], np.float32)
 
     settings = MineSettings(negatives=2, first_rank=1, fill="short")
-    (found,), positive, counts = find_negatives(query, pool, settings, 42, rescore=rescore)
+    (found,), positive, counts = find_negatives(query, pool, settings, seed=42, rescore=rescore)
     assert texts(found) == [TEXTS[6], TEXTS[7]]
     assert [round(one.score, 2) for one in found] == [0.3, 0.5]
     assert positive.tolist() == pytest.approx([0.8])
@@ -248,7 +336,7 @@ def test_a_passage_of_punctuation_is_not_its_own_negative():
     held = make_pool(["？！", TEXTS[5]], [0.9, 0.8], [0, 1], [3, 1])  # the sample holds the passage by another pair
     one = make_queries(passages=large(["？！"]), doc=np.array([9]), query=np.array([9]), row=np.array([0]))
     settings = MineSettings(negatives=2, first_rank=1, relative_margin=0)
-    (found,), _, counts = find_negatives(one, held, settings, 42)
+    (found,), _, counts = find_negatives(one, held, settings, seed=42)
     assert texts(found) == [TEXTS[5]]
     assert counts["near_positive"] == 1
 
@@ -263,7 +351,8 @@ def test_a_passage_nearer_to_the_positive_than_the_query_is_says_the_same(ratio,
     place = np.arange(len(every))
     said = large([f"问题{i}" for i in range(len(every))])
     passages = large([POSITIVE, "像", "远", *others])
-    pool = Pool.of(passages, Matrix(every), said, [(place, place)], [(place, place)], every.mean(axis=0))
+    own = Membership.of(place, place, len(every))
+    pool = Pool(passages, Matrix(every), said, documents=own, queries_of=own, centre=every.mean(axis=0))
     query = np.array([[0.6, 0.0, 3.0]], np.float32) / 4
     centre = np.array([0, 0, 3], np.float32) / 4
     queries = make_queries(

@@ -199,7 +199,7 @@ def _pack_queries(queries: np.ndarray, packed: Packed) -> Block:
 
 
 @kernel
-def _scan(block, packed, k, rows, rough):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _scan(block: Block, packed: Packed, k: int, rows: np.ndarray, rough: np.ndarray) -> np.ndarray:
     """Steps 1 to 4: writes candidates (rows) and their scores (rough), [n, ROOM] each; returns how many, -1: given up.
 
     I1 to I3 hold whenever the loop over a query's hits comes round.
@@ -219,7 +219,7 @@ def _scan(block, packed, k, rows, rough):  # type: ignore[no-untyped-def] # noqa
                 packed.scale[panel * PASSAGES :].ctypes.data,
                 limit[group * QUERIES :].ctypes.data,
             )
-            tile(block.bytes.shape[1], inputs, (scores.ctypes.data, masks.ctypes.data))
+            tile(block.bytes.shape[1], inputs, (scores.ctypes.data, masks.ctypes.data))  # type: ignore[call-arg]
             for i in range(QUERIES):
                 hits, q = masks[i], group * QUERIES + i
                 while hits:
@@ -251,20 +251,20 @@ def _scan(block, packed, k, rows, rough):  # type: ignore[no-untyped-def] # noqa
 
 
 @inlined
-def _bucket(score, reach):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _bucket(score: np.float32, reach: np.float32) -> int:
     """Bucket of a score; they divide -reach to reach equally."""
     place = int((score + reach) * (BUCKETS / (2 * max(reach, np.float32(1e-30)))))
     return min(max(place, 0), BUCKETS - 1)
 
 
 @inlined
-def _edge(bucket, reach):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _edge(bucket: int, reach: np.float32) -> np.float32:
     """Lowest score of a bucket."""
     return np.float32(bucket * (2 * reach / BUCKETS) - reach)
 
 
 @kernel
-def _drop(rows, scores, limit):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _drop(rows: np.ndarray, scores: np.ndarray, limit: np.float32) -> int:
     """Move the candidates at or above the limit to the front, in order; returns their number."""
     kept = 0
     for i in range(len(rows)):

@@ -68,7 +68,7 @@ def tile(typing: Any, steps: Any, inputs: Any, outputs: Any) -> Any:
             - float32 [8, 48], the scores,
             - uint64 [8], masks: bit j of number i says that passage j's score reaches the limit of query i.
     """
-    return types.void(types.intp, types.UniTuple(types.intp, 5), types.UniTuple(types.intp, 2)), _emit_tile
+    return types.void(types.intp, types.UniTuple(types.intp, 5), types.UniTuple(types.intp, 2)), _emit_tile  # type: ignore[no-untyped-call]
 
 
 @intrinsic

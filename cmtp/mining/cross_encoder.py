@@ -1,16 +1,20 @@
-"""A cross-encoder: reads query and passage together, dear and good (extra ``gpu``)."""
+"""A cross-encoder reads query and passage together: expensive and good (extra ``gpu``)."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+Rescore = Callable[[list[str], list[str]], np.ndarray]
+"""n queries and n passages to n scores, float32."""
+
 
 class CrossEncoder:
-    """Any cross-encoder of sentence-transformers that gives one score.
+    """Any cross-encoder of sentence-transformers that gives one score; a `Rescore`.
 
     Raises:
         ImportError: sentence-transformers or torch is missing.

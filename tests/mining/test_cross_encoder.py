@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cmtp.mining.rescore import CrossEncoder
+from cmtp.mining.cross_encoder import CrossEncoder
 
 
 def test_scores_of_a_model_in_a_folder(tmp_path):
