@@ -55,7 +55,7 @@ def has_flag(flags: np.ndarray, code: int) -> bool:
 
 
 @kernel
-def _find_numbers(folded, found):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _find_numbers(folded: Folded, found: Numbers) -> None:
     """Fill in the numbers of all texts; `found.amounts` has room for one per character."""
     codes, ends, amounts = folded.codes, folded.ends, found.amounts
     total = 0
@@ -87,7 +87,7 @@ def _find_numbers(folded, found):  # type: ignore[no-untyped-def]  # noqa: ANN00
 
 
 @kernel
-def _sort_unique(values):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _sort_unique(values: np.ndarray) -> int:
     """Sort in place, with each value once at the front; returns how many different ones there are."""
     values.sort()
     unique = 0

@@ -81,7 +81,7 @@ def _is_text(values: list[str]) -> bool:
     different = pc.count_distinct(column).as_py()
     if pc.sum(letters).as_py() * 2 < len(values) or fold(column).lengths.max() == 0:
         return False
-    return different > CATEGORIES or len(values) < REPEATS * different
+    return bool(different > CATEGORIES or len(values) < REPEATS * different)
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:

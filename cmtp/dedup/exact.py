@@ -148,4 +148,4 @@ def _unit_ordinals(group: Array, heads: Array, unit: Array) -> Array:
     first_of_unit = np.empty(len(rows), np.int64)  # the first row of each row's unit in its group
     first_of_unit[by_unit] = by_unit[starts][np.cumsum(starts) - 1]
     before = np.cumsum(first_of_unit == rows) - 1
-    return before[first_of_unit] - before[heads[group]]
+    return np.asarray(before[first_of_unit] - before[heads[group]])

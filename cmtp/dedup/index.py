@@ -71,7 +71,7 @@ class Overlaps(NamedTuple):
 
 
 @kernel
-def _grams(codes, first, last, width, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _grams(codes: np.ndarray, first: int, last: int, width: int, out: np.ndarray) -> int:
     """Write the hash of every n-gram of codes[first:last], in order; returns how many."""
     count = last - first - width + 1
     if count <= 0:
@@ -89,7 +89,7 @@ def _grams(codes, first, last, width, out):  # type: ignore[no-untyped-def]  # n
 
 
 @kernel
-def _distinct(values, count):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _distinct(values: np.ndarray, count: int) -> int:
     values[:count].sort()
     unique = 0
     for i in range(count):
@@ -100,7 +100,9 @@ def _distinct(values, count):  # type: ignore[no-untyped-def]  # noqa: ANN001, A
 
 
 @kernel
-def _all_grams(folded, width, grams, texts, sizes, buffer):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _all_grams(
+    folded: Folded, width: int, grams: np.ndarray, texts: np.ndarray, sizes: np.ndarray, buffer: np.ndarray
+) -> int:
     total = 0
     for row in range(len(folded.ends) - 1):
         first, last = folded.ends[row], folded.ends[row + 1]
@@ -113,7 +115,7 @@ def _all_grams(folded, width, grams, texts, sizes, buffer):  # type: ignore[no-u
 
 
 @kernel
-def _known_grams(hashes, count, index, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _known_grams(hashes: np.ndarray, count: int, index: Index, out: np.ndarray) -> int:
     """Write the positions in the index of those n-grams that it has; returns how many."""
     known = 0
     for i in range(count):
@@ -127,7 +129,7 @@ def _known_grams(hashes, count, index, out):  # type: ignore[no-untyped-def]  # 
 
 
 @kernel
-def _texts_with(positions, index):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _texts_with(positions: np.ndarray, index: Index) -> np.ndarray:
     """The numbers of the texts that have these n-grams, ascending; a text stands there once for every n-gram."""
     total = 0
     for position in positions:
@@ -143,7 +145,9 @@ def _texts_with(positions, index):  # type: ignore[no-untyped-def]  # noqa: ANN0
 
 
 @kernel
-def _overlaps(folded, index, limit, hashes, known, found):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _overlaps(
+    folded: Folded, index: Index, limit: float, hashes: np.ndarray, known: np.ndarray, found: Overlaps
+) -> None:
     """For each text, the evaluation text with the largest share of n-grams in common; of equals, the first.
 
     `hashes` and `known` are room for the n-grams of one text.

@@ -175,7 +175,7 @@ def jaccard(shingles: np.ndarray, ends: np.ndarray, a: int, b: int, threshold: f
             j += 1
     if met == 0 or met < needed:
         return -1.0
-    return met / (size - met)
+    return float(met / (size - met))
 
 
 @kernel
@@ -190,15 +190,15 @@ def jaccard_reaches(
 
 
 @kernel
-def _agree(sketch, a, b, slots):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _agree(sketch: np.ndarray, a: int, b: int, slots: int) -> bool:
     equal = np.uint32(0)
     for k in range(sketch.shape[1]):
         equal += np.uint32(sketch[a, k] == sketch[b, k])
-    return equal >= slots
+    return bool(equal >= slots)
 
 
 @kernel
-def _promising(a, b, rows, limits, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _promising(a: np.ndarray, b: np.ndarray, rows: Rows, limits: Limits, out: np.ndarray) -> None:
     for i in range(len(a)):
         left, right = a[i], b[i]
         out[i] = (
@@ -220,28 +220,28 @@ def promising(rows: Rows, a: np.ndarray, b: np.ndarray, limits: Limits) -> np.nd
 
 
 @kernel
-def _amounts_differ(sets, a, b, share):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _amounts_differ(sets: Sets, a: int, b: int, share: float) -> bool:
     starts = sets.amount_starts
     both = starts[a + 1] > starts[a] and starts[b + 1] > starts[b]
     return both and share > 0 and jaccard(sets.amounts, starts, a, b, share) < 0
 
 
 @kernel
-def _ideograph(code):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _ideograph(code: int) -> bool:
     return 0x3400 <= code <= 0x9FFF or 0x20000 <= code < 0x32000
 
 
 @kernel
-def _contains(texts, starts, row, first, second):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _contains(texts: np.ndarray, starts: np.ndarray, row: int, first: int, second: int) -> bool:
     """Whether the text of a row has these two characters side by side."""
     i, last = starts[row], starts[row + 1] - 1
     while i < last and not (texts[i] == first and texts[i + 1] == second):
         i += 1
-    return i < last
+    return bool(i < last)
 
 
 @kernel
-def _has_own_subject(sets, a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _has_own_subject(sets: Sets, a: int, b: int) -> bool:
     """Whether two ideographs other than numerals stand together in the query and the text of a, and in neither of b."""
     for i in range(sets.query_starts[a], sets.query_starts[a + 1] - 1):
         first, second = sets.queries[i], sets.queries[i + 1]
@@ -257,7 +257,7 @@ def _has_own_subject(sets, a, b):  # type: ignore[no-untyped-def]  # noqa: ANN00
 
 
 @kernel
-def _guarded(rows, sets, limits, a, b):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _guarded(rows: Rows, sets: Sets, limits: Limits, a: int, b: int) -> bool:
     """Whether the numbers of two rows keep them apart."""
     if rows.numbers[a] == rows.numbers[b]:
         return False
@@ -267,7 +267,7 @@ def _guarded(rows, sets, limits, a, b):  # type: ignore[no-untyped-def]  # noqa:
 
 
 @kernel
-def _similarity(sets, a, b, threshold):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _similarity(sets: Sets, a: int, b: int, threshold: float) -> float:
     """Jaccard similarity of two rows, or -1 where it is below the threshold or they are about two subjects."""
     left, right = sets.position[a], sets.position[b]
     value = jaccard(sets.shingles, sets.shingle_starts, left, right, threshold)
@@ -277,7 +277,9 @@ def _similarity(sets, a, b, threshold):  # type: ignore[no-untyped-def]  # noqa:
 
 
 @kernel
-def _decide(span, rows, sets, neighbours, limits, decisions):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _decide(
+    span: tuple[int, int], rows: Rows, sets: Sets, neighbours: Neighbours, limits: Limits, decisions: Decisions
+) -> int:
     """Decide about the rows from span[0] to span[1]; returns how many sets were compared."""
     keeper, compared_with = decisions.keeper, decisions.compared_with
     comparisons = 0

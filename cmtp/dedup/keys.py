@@ -121,4 +121,4 @@ def _dedup_units(table: pa.Table, id_high: U64) -> U64:
 def _blend(low: Array, high: Array) -> Array:
     """One hash of two, by wrapping multiplication and addition; the order of the two counts."""
     mixed = low * np.uint64(0x9E3779B185EBCA87) + (high ^ (high >> np.uint64(29))) * np.uint64(0xC2B2AE3D27D4EB4F)
-    return mixed ^ (mixed >> np.uint64(32))
+    return np.asarray(mixed ^ (mixed >> np.uint64(32)))

@@ -1,4 +1,4 @@
-"""Which of several copies stays: rows of older releases always, then as the setting `keep` says."""
+"""Which of several copies stays: rows of older releases always, then what the setting `keep` names."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from cmtp.text.compare import string_buffers
 _LENGTH_BITS: Final = 22
 
 LENGTH_MAX: Final = (1 << _LENGTH_BITS) - 1
-"""Characters above which lengths are not told apart."""
+"""Longest length that is told from a longer one, in characters."""
 
 _ENDS: Final = tuple(map(ord, "。！？；…”’」』）】》.!?;\"')]"))
-"""Characters a finished text ends with."""
+"""Last characters of a finished text."""
 
 _OWN: Final = 1 << 31
 """Set in the rank of a row of this build: rows of older releases come first."""
@@ -31,7 +31,10 @@ def ranks(
     settings: dict[str, Any],
     older: bool = False,
 ) -> np.ndarray:
-    """uint32[rows], lower is better: what `keep` names before the id, which decides between equal ranks.
+    """uint32[rows], lower is better: the criteria that `keep` names before the id in one number, the first one highest.
+
+    Equal ranks are decided by the id. Bits, from the highest: 1 for rows of this build, then 2 for quality, 7 for the
+    source and 22 for the length, in the order of `keep`.
 
     Args:
         passage: the pairs' passages.
@@ -41,42 +44,42 @@ def ranks(
         older: whether these are rows of a release made earlier.
     """
     rank = np.zeros(len(lengths), np.uint32) if older else np.full(len(lengths), _OWN, np.uint32)
-    free = 31
+    free_bits = 31
     for name in settings["keep"]:
         if name == "id":
             break
         if name == "length":
-            free -= _LENGTH_BITS
-            rank |= (LENGTH_MAX - np.minimum(lengths, LENGTH_MAX)).astype(np.uint32) << np.uint32(free)
+            free_bits -= _LENGTH_BITS
+            rank |= (LENGTH_MAX - np.minimum(lengths, LENGTH_MAX)).astype(np.uint32) << np.uint32(free_bits)
         elif name == "quality":
-            free -= 2
+            free_bits -= 2
             faults = np.empty(len(passage), np.uint32)
             _faults(*string_buffers(passage), faults)
-            rank |= faults << np.uint32(free)
+            rank |= faults << np.uint32(free_bits)
         else:
-            free -= 7
-            rank |= _places(source, settings["source_priority"]) << np.uint32(free)
+            free_bits -= 7
+            rank |= _source_positions(source, settings["source_priority"]) << np.uint32(free_bits)
     return rank
 
 
 @kernel
-def _entity(data, at, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Whether an HTML entity stands here: &nbsp; or &#12288;."""
-    for i in range(at + 1, min(at + 10, end)):
+def _entity(data: np.ndarray, start: np.int64, end: np.int64) -> bool:
+    """Whether an HTML entity starts here: &nbsp; or &#12288;."""
+    for i in range(start + 1, min(start + 10, end)):
         byte = data[i]
         if byte == ord(";"):
-            return i > at + 2
+            return bool(i > start + 2)
         if not (ord("a") <= byte | 32 <= ord("z") or ord("0") <= byte <= ord("9") or byte == ord("#")):
             return False
     return False
 
 
 @kernel
-def _faults(data, offsets, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Of each text: 2 if it is damaged, and 1 if it does not end as a sentence does.
+def _faults(data: np.ndarray, offsets: np.ndarray, out: np.ndarray) -> None:
+    """For each text, 2 if it is damaged, plus 1 if it does not end as a sentence does.
 
-    Damaged: a replacement character (U+FFFD), a private-use one (U+E000 to U+F8FF), an HTML entity. A sentence ends
-    with 。！？；…, their ASCII forms, or a closing quote or bracket.
+    A text is damaged if it has a replacement character (U+FFFD), a private-use one (U+E000 to U+F8FF) or an HTML
+    entity. A sentence ends with 。！？；…, their ASCII forms, or a closing quote or bracket.
     """
     for row in range(len(offsets) - 1):
         end = offsets[row + 1]
@@ -99,22 +102,23 @@ def _faults(data, offsets, out):  # type: ignore[no-untyped-def]  # noqa: ANN001
         elif end > offsets[row]:
             code = data[end - 1]
         finished = False
-        for one in _ENDS:
-            finished |= code == one
+        for last in _ENDS:
+            finished |= code == last
         out[row] = 2 * damaged + (not finished)
 
 
-def _places(source: pa.ChunkedArray, priority: list[str]) -> np.ndarray:
+def _source_positions(source: pa.ChunkedArray, priority: list[str]) -> np.ndarray:
+    """uint32[rows]: position of each source in the list; sources that it does not name come last."""
     if not priority:
         return np.zeros(len(source), np.uint32)
-    found = pc.index_in(pc.cast(source, pa.string()), pa.array(priority, pa.string()))
-    return pc.fill_null(found, len(priority)).to_numpy().astype(np.uint32)
+    positions = pc.index_in(pc.cast(source, pa.string()), pa.array(priority, pa.string()))
+    return pc.fill_null(positions, len(priority)).to_numpy().astype(np.uint32)  # type: ignore[no-any-return]
 
 
 def compact(rank: np.ndarray, id_high: np.ndarray) -> np.ndarray:
     """uint64[rows]: rank and the upper quarter of the id in one number.
 
-    Enough to choose whom to compare with whom, and to cut a component; verdicts go by the full order.
+    That is enough to choose which rows to compare, and to cut a component. Verdicts go by the full order.
     """
     return rank.astype(np.uint64) << np.uint64(32) | id_high >> np.uint64(32)
 

@@ -95,7 +95,7 @@ class RejectedBits(Columns):
     def has(self, rows: U32) -> Array:
         """bool[rows]: whether each row was rejected."""
         bit = self.bits[rows >> np.uint32(3)] >> (rows & np.uint32(7)).astype(np.uint8)
-        return bit & np.uint8(1) == 1
+        return np.asarray(bit & np.uint8(1) == 1)
 
 
 @dataclass(frozen=True)

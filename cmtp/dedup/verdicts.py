@@ -125,17 +125,18 @@ def resolve_chains(verdicts: Verdicts) -> Verdicts:
     """
     verdicts = verdicts.take(np.argsort(verdicts.row, kind="stable"))  # a copy, which is changed below
     reason = verdicts.reason
-    near_older = (reason == Reason.IN_OLDER_RELEASE) & (verdicts.match == Match.NEAR_PASSAGE)
-    about_passage = np.isin(reason, (*_SAME_PASSAGE, Reason.NEAR_DUPLICATE)) | near_older
+    in_older = reason == Reason.IN_OLDER_RELEASE
+    passage_in_older = in_older & np.isin(verdicts.match, (Match.PASSAGE, Match.NEAR_PASSAGE))
+    about_passage = np.isin(reason, (*_SAME_PASSAGE, Reason.NEAR_DUPLICATE)) | passage_in_older
     open_verdicts = np.flatnonzero(np.isin(reason, _SAME_PASSAGE))
     while len(open_verdicts):
         following = np.searchsorted(verdicts.row, verdicts.kept[open_verdicts])
         following = np.minimum(following, len(verdicts) - 1)
         leads_on = (verdicts.row[following] == verdicts.kept[open_verdicts]) & about_passage[following]
         open_verdicts, following = open_verdicts[leads_on], following[leads_on]
-        in_older = reason[following] == Reason.IN_OLDER_RELEASE
+        to_older = reason[following] == Reason.IN_OLDER_RELEASE
         for column in (verdicts.kept, verdicts.kept_id_high, verdicts.kept_id_low):
             column[open_verdicts] = column[following]
         for values in (verdicts.reason, verdicts.match, verdicts.score):
-            values[open_verdicts[in_older]] = values[following[in_older]]
+            values[open_verdicts[to_older]] = values[following[to_older]]
     return verdicts

@@ -78,6 +78,15 @@ def test_copy_of_a_copy_of_an_older_passage(tmp_path, release):
     assert {json.loads(one["evidence"])["match"] for one in rejects} == {"near passage"}
 
 
+def test_copy_of_a_pair_whose_passage_an_older_release_has(tmp_path, release):
+    """The copy must not point to a row that was rejected itself."""
+    rows = [row("甲", LAW, source=source) for source in "st"]
+    kept, rejects, _, _ = run(tmp_path, rows, against=[release([row("旧", LAW)])])
+    assert kept == []
+    assert [(one["reason"], one["kept_id"]) for one in rejects] == [("in_older_release", None)] * 2
+    assert {json.loads(one["evidence"])["match"] for one in rejects} == {"passage"}
+
+
 def test_older_rows_count_for_the_cap_on_queries(tmp_path, release):
     old = [row("公告", f"旧的公告之{name}，内容各不相同") for name in "甲乙"]
     new = [row("公告", f"{name}号文件的新内容在这里") for name in ("丙丙丙", "丁丁丁丁")]
