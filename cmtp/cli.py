@@ -205,7 +205,9 @@ def _filters() -> None:
 
 @filters.command("train")
 def filter_train(
-    labelled: Annotated[Path, typer.Argument(help="CSV, TSV, JSONL or Parquet: a text and a label 0 or 1 per row.")],
+    labelled: Annotated[
+        Path, typer.Argument(help="CSV, TSV, JSON, JSONL, Parquet: a text and a label 0 or 1 per row.")
+    ],
     out: Annotated[Path, typer.Option(help="Model file to write; filter.model names it in a recipe.")],
     dev: Annotated[Path | None, typer.Option(help="Labelled file that is only measured on.")] = None,
     other: Annotated[Path | None, typer.Option(help="Texts from elsewhere: how many would be rejected.")] = None,
@@ -213,9 +215,9 @@ def filter_train(
     label: Annotated[str | None, typer.Option(help="Column of the labels; default: found by its name.")] = None,
 ) -> None:
     """Learn from labelled texts which to reject."""
-    from cmtp.filters.train import train
+    from cmtp.filters.train import train_score
 
-    trained = train(labelled, dev, other, text, label)
+    trained = train_score(labelled, dev, other, text, label)
     trained.model.save(out)
     print("\n".join([*trained.lines(), f"written: {out}"]))
 

@@ -1,4 +1,4 @@
-"""How good a probability is: macro-F1, precision and recall by threshold, calibration."""
+"""How good probabilities of label 1 are: macro-F1, precision and recall by threshold, calibration."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 THRESHOLDS: Final = (0.5, 0.7, 0.9, 0.95, 0.99)
+"""Probabilities from which precision and recall are given."""
 BINS: Final = 10
+"""Bins of the calibration error."""
 
 Labels = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -17,14 +19,14 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured on one set.
+    """What was measured on one set of texts.
 
     Attributes:
-        texts: how many.
-        macro_f1: mean F1 of both labels at .5.
+        texts: size of the set.
+        macro_f1: mean of the F1 of label 0 and of label 1 where a probability of .5 means label 1.
         error: expected calibration error over ten equal bins of probability (Guo et al., 2017).
-        reliability: per bin with texts: mean probability, share of label 1, texts.
-        thresholds: threshold, precision and recall of label 1.
+        reliability: per bin that has texts: mean probability, share of label 1, texts.
+        thresholds: threshold, and precision and recall of label 1 from it on.
     """
 
     texts: int
@@ -36,7 +38,7 @@ class Figures:
     def lines(self) -> list[str]:
         """What to print."""
         bins = "  ".join(f"{mean:.2f}→{share:.2f}" for mean, share, _ in self.reliability)
-        cuts = "  ".join(f"{at:g}: {precision:.2f}/{recall:.2f}" for at, precision, recall in self.thresholds)
+        cuts = "  ".join(f"{cut:g}: {precision:.2f}/{recall:.2f}" for cut, precision, recall in self.thresholds)
         return [
             f"macro-F1 {self.macro_f1:.3f}, calibration error {self.error:.3f}",
             f"probability→share of label 1: {bins}",
@@ -49,22 +51,22 @@ class Figures:
             "texts": self.texts,
             "macro_f1": round(self.macro_f1, 4),
             "calibration_error": round(self.error, 4),
-            "thresholds": [[at, round(precision, 4), round(recall, 4)] for at, precision, recall in self.thresholds],
+            "thresholds": [[cut, round(precision, 4), round(recall, 4)] for cut, precision, recall in self.thresholds],
         }
 
 
 def macro_f1(predicted: Labels, labels: Labels) -> float:
     """Mean of the F1 of label 0 and of label 1."""
-    both = []
+    by_label = []
     for label in (0, 1):
         hits = int(((predicted == label) & (labels == label)).sum())
         named = int((predicted == label).sum()) + int((labels == label).sum())
-        both.append(2 * hits / max(named, 1))
-    return sum(both) / 2
+        by_label.append(2 * hits / max(named, 1))
+    return sum(by_label) / 2
 
 
 def figures(probabilities: Floats, labels: Labels) -> Figures:
-    """Measure probabilities of label 1 against the truth; shapes [texts]."""
+    """Measure probabilities of label 1 against the truth; both have shape [texts]."""
     bins = np.minimum((probabilities * BINS).astype(np.int64), BINS - 1)
     reliability = []
     for index in range(BINS):
@@ -73,9 +75,9 @@ def figures(probabilities: Floats, labels: Labels) -> Figures:
             reliability.append((float(probabilities[inside].mean()), float(labels[inside].mean()), int(inside.sum())))
     error = sum(abs(mean - share) * n for mean, share, n in reliability) / max(len(labels), 1)
     thresholds = []
-    for at in THRESHOLDS:
-        named = probabilities >= at
+    for cut in THRESHOLDS:
+        named = probabilities >= cut
         hits = int(labels[named].sum())
-        thresholds.append((at, hits / max(int(named.sum()), 1), hits / max(int(labels.sum()), 1)))
+        thresholds.append((cut, hits / max(int(named.sum()), 1), hits / max(int(labels.sum()), 1)))
     f1 = macro_f1((probabilities >= 0.5).astype(np.int64), labels)
     return Figures(len(labels), f1, error, reliability, thresholds)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
 import random
 
@@ -15,10 +17,11 @@ from typer.testing import CliRunner
 from cmtp.cli import app
 from cmtp.engine.plan import fingerprint
 from cmtp.errors import CmtpError, UsageError
+from cmtp.filters.labelled import read_labelled, read_unlabelled
 from cmtp.filters.learned import Model, grams, load_model
 from cmtp.filters.scores import figures, macro_f1
 from cmtp.filters.stage import FilterStage
-from cmtp.filters.train import calibrate, read_labelled, train
+from cmtp.filters.train import platt_scale, train_score
 from cmtp.recipe import FilterSettings, Recipe
 from tests.filters.test_stage import ROWS, job, run, table
 
@@ -41,7 +44,7 @@ def write(path, n: int = 150) -> None:
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     write(folder / "a.jsonl")
-    trained = train(folder / "a.jsonl", None, None, None, None)
+    trained = train_score(folder / "a.jsonl")
     trained.model.save(folder / "a.model")
     return folder / "a.model", trained
 
@@ -80,7 +83,7 @@ def test_training_separates_and_calibrates(model):
 def test_the_same_labels_give_the_same_file(model, tmp_path):
     path, _ = model
     write(tmp_path / "a.jsonl")
-    train(tmp_path / "a.jsonl", None, None, None, None).model.save(tmp_path / "b.model")
+    train_score(tmp_path / "a.jsonl").model.save(tmp_path / "b.model")
     assert (tmp_path / "b.model").read_bytes() == path.read_bytes()
 
 
@@ -88,7 +91,7 @@ def test_platt_recovers_a_known_sigmoid():
     rng = np.random.default_rng(0)
     scores = rng.normal(size=20_000)
     labels = (rng.random(20_000) < 1 / (1 + np.exp(-(3 * scores - 1)))).astype(np.int64)
-    scale, shift = calibrate(scores, labels)
+    scale, shift = platt_scale(scores, labels)
     assert scale == pytest.approx(3, abs=0.15)
     assert shift == pytest.approx(-1, abs=0.1)
 
@@ -151,24 +154,59 @@ def test_files_that_are_no_model(tmp_path):
         load_model(str(path))
 
 
-@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.parquet"])
-def test_labelled_files_of_every_form(tmp_path, name):
-    frame = pl.DataFrame({"id": ["1", "2"], "TEXT": ["你好", "再见，朋友"], "label": ["0", "1"]})
-    path = tmp_path / name
-    if name.endswith("jsonl"):
-        frame.write_ndjson(path)
-    elif name.endswith("parquet"):
-        frame.write_parquet(path)
-    else:
-        frame.write_csv(path, separator="\t" if name.endswith("tsv") else ",")
-    texts, labels = read_labelled(path, None, None)
-    assert (texts.to_list(), labels.tolist()) == (["你好", "再见，朋友"], [0, 1])
+def comma(rows: list[list[str]], separator: str = ",") -> str:
+    return "".join(separator.join(f'"{cell}"' if separator in cell else cell for cell in row) + "\n" for row in rows)
+
+
+TABLE = [["id", "TEXT", "label"], ["1", "你好", "0"], ["2", "再见,朋友", "1"], ["3", "", "1"]]
+OBJECTS = [dict(zip(("id", "TEXT", "label"), (*row[:2], int(row[2])), strict=True)) for row in TABLE[1:]]
+LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in OBJECTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", comma(TABLE).encode()),
+        ("excel.csv", comma(TABLE).encode("utf-8-sig")),
+        ("gb.csv", comma(TABLE).encode("gb18030")),
+        ("a.csv.gz", gzip.compress(comma(TABLE).encode("gb18030"))),
+        ("a.tsv", comma(TABLE, "\t").encode()),
+        ("a.tsv.bz2", bz2.compress(comma(TABLE, "\t").encode())),
+        ("a.jsonl", LINES.encode()),
+        ("a.ndjson.gz", gzip.compress(LINES.encode())),
+        ("a.json", json.dumps(OBJECTS).encode()),
+    ],
+)
+def test_labelled_files_of_every_form(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    texts, labels = read_labelled(tmp_path / name, None, None)
+    assert (texts.to_list(), labels.tolist()) == (["你好", "再见,朋友"], [0, 1])
+    assert read_unlabelled(tmp_path / name, None).to_list() == ["你好", "再见,朋友"]
+
+
+def test_labelled_parquet(tmp_path):
+    pl.DataFrame({"内容": ["你好", None, "再见"], "类别": [True, False, False]}).write_parquet(tmp_path / "a.parquet")
+    texts, labels = read_labelled(tmp_path / "a.parquet", None, None)
+    assert (texts.to_list(), labels.tolist()) == (["你好", "再见"], [1, 0])
+
+
+def test_columns_are_named_by_options(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("评论,辱骂,text\n你好,0,x\n滚,1,y\n", encoding="gb18030")
+    texts, labels = read_labelled(path, "评论", "辱骂")
+    assert (texts.to_list(), labels.tolist()) == (["你好", "滚"], [0, 1])
+    assert read_unlabelled(path, "评论").to_list() == ["你好", "滚"]
+    assert read_unlabelled(path, "正文").to_list() == ["x", "y"]  # --text names the column of the labelled file
+    with pytest.raises(UsageError, match="no column 'tex'; did you mean text"):
+        read_labelled(path, "tex", "辱骂")
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("text,label\n你好,2\n", "a label is 0 or 1"),
+        ("text,label\n你好,2\n", "row 1: label = '2': a label is 0 or 1"),
+        ("text,label\n你好,1\n你好\n", "row 2: bad_row"),
+        ("", "empty_file"),
         ("a,b\n你好,1\n", "no column of texts among a, b; name it with --text"),
         ("text,label\n你好,1\n", "each needs 50"),
     ],
@@ -177,7 +215,7 @@ def test_unusable_labels_are_refused(tmp_path, content, said):
     path = tmp_path / "a.csv"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(UsageError, match=said):
-        train(path, None, None, None, None)
+        train_score(path)
 
 
 def test_the_command(tmp_path):
@@ -196,3 +234,21 @@ def test_the_command(tmp_path):
     assert "macro-F1" in result.output
     assert "above 0.9" in result.output
     assert (tmp_path / "m").stat().st_size > 1000
+
+
+def test_numbers_are_not_texts(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": 5, "label": 1}\n')
+    with pytest.raises(UsageError, match="row 1: text = 5 is not a text"):
+        read_labelled(tmp_path / "a.jsonl", None, None)
+
+
+def test_a_model_from_gb18030_is_the_same_model(model, tmp_path):
+    """`cmtp filter train lab.csv.gz` gives what the JSONL of the same rows gives, but for the digest of the file."""
+    path, _ = model
+    frame = pl.read_ndjson(path.with_suffix(".jsonl"))
+    (tmp_path / "lab.csv.gz").write_bytes(gzip.compress(frame.write_csv().encode("gb18030")))
+    result = CliRunner().invoke(
+        app, ["filter", "train", str(tmp_path / "lab.csv.gz"), "--out", str(tmp_path / "lab.model")]
+    )
+    assert result.exit_code == 0, result.output
+    assert np.array_equal(load_model(str(tmp_path / "lab.model")).weights, load_model(str(path)).weights)

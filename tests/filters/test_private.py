@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import datetime
 import random
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stdnum import luhn, numdb
+from stdnum.cn import ric
 
 from cmtp.filters.measure import measure
 from cmtp.filters.private import KINDS, candidates, find, mask, valid_id_card, valid_luhn
 from tests.filters.helpers import judged, reason
 
+PLACES = [f"{n}0000" for n in range(10, 100) if numdb.get("cn/loc").info(f"{n}0000")[0][1]]
+"""Codes of all provinces."""
 WIDE = str.maketrans("0123456789X", "０１２３４５６７８９Ｘ")
 FRAMES = ["我的号码是{}，请记好。", "（{}）", "号码:{}", "{}", "联系人张三 {} 备用", "见：\n{}\n以上"]
 
@@ -84,6 +89,26 @@ def test_checksums():
     assert not valid_id_card("99010519491231002X")
     assert valid_luhn("4111111111111111")
     assert not valid_luhn("4111111111111112")
+
+
+@given(st.text(alphabet="0123456789", min_size=1, max_size=25))
+def test_luhn_is_that_of_python_stdnum(digits):
+    assert valid_luhn(digits) == luhn.is_valid(digits)
+
+
+@given(st.dates(datetime.date(1850, 1, 1), datetime.date(2050, 1, 1)), st.integers(0, 999), st.randoms())
+def test_identity_numbers_check_as_with_python_stdnum(born, order, rng):
+    body = f"{rng.choice(PLACES)}{born:%Y%m%d}{order:03}"
+    right = ric.calc_check_digit(f"{body}0")
+    for digit in "0123456789X":
+        assert valid_id_card(body + digit) == (digit == right)
+        assert valid_id_card(body + digit) or not ric.is_valid(body + digit)
+
+
+def test_every_province_that_python_stdnum_knows_is_a_region():
+    assert len({place[:2] for place in PLACES}) >= 31
+    for place in PLACES:
+        assert valid_id_card(f"{place}19491231002{ric.calc_check_digit(f'{place}194912310020')}")
 
 
 @pytest.mark.parametrize(
