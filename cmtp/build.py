@@ -16,9 +16,10 @@ from cmtp.engine.store import Store
 from cmtp.engine.task import Stage
 from cmtp.errors import CmtpError
 from cmtp.folders import forget, lock
+from cmtp.mining.shortfall import shortfall
 from cmtp.planning import Options, Plan, make_plan
 from cmtp.recipe import Recipe
-from cmtp.shards.manifest import make_manifest
+from cmtp.shards.manifest import make_manifest, merge_facts
 from cmtp.shards.publish import is_published, publish
 from cmtp.shards.stage import ShardStage, TableInput
 from cmtp.shards.verify import verify
@@ -155,6 +156,7 @@ def _warnings(files: RawFiles, runs: list[StageRun]) -> list[str]:
             lines.append(f"{run.name} rejected {rows - kept:,} of {rows:,} rows ({most}): look at {setting}")
         elif rows == kept:
             lines.append(f"{run.name} rejected none of {rows:,} rows: look at {setting}")
+    lines += [line for run in runs if (line := shortfall(merge_facts(run.receipts))) is not None]
     return lines
 
 

@@ -14,10 +14,11 @@ from cmtp.engine.progress import BuildProgress
 from cmtp.engine.store import Store
 from cmtp.folders import is_output, lock
 from cmtp.mining.settings import mine_settings
+from cmtp.mining.shortfall import shortfall
 from cmtp.mining.stage import MineStage
 from cmtp.planning import Options, check_encoders
 from cmtp.recipe import Recipe
-from cmtp.shards.manifest import mined_manifest
+from cmtp.shards.manifest import merge_facts, mined_manifest
 from cmtp.shards.publish import replace_table, resume_replacement
 from cmtp.shards.stage import ShardStage, TableInput
 from cmtp.shards.verify import read_manifest
@@ -57,6 +58,9 @@ def remine(shards: str, recipe: Recipe, options: Options, progress: BuildProgres
         settings = mine_settings(recipe, built_with, encoded.folder, "rejects/extract", "rejects/dedup")
         mined = run_stage(MineStage(), store, parts, settings, encoded.fingerprint, executor, progress)
         progress.stage_done("mine", f"{mined.ledger.rows_in:,} pairs searched")
+        short = shortfall(merge_facts(mined.receipts))
+        if short is not None:
+            progress.note(short)
         tables = ShardStage([TableInput("finetune", [*store.list(f"{mined.folder}/finetune")])])
         settings = recipe.stage_settings("shard")
         done = run_stage(tables, store, [], settings, mined.fingerprint, executor, progress)

@@ -14,18 +14,34 @@ from cmtp.mining.overlap import Picked, alike
 from cmtp.mining.pool import Pool, Queries
 from cmtp.recipe import MineSettings
 
+
+class Rule(NamedTuple):
+    """Why a candidate is not a negative.
+
+    Attributes:
+        reason: what the rule says of the candidate.
+        settings: which settings let more candidates through.
+    """
+
+    reason: str
+    settings: str
+
+
+_RANKS = "mine.last_rank"
 RULES = {
-    "same_document": "it stands in the positive's document",
-    "same_query": "it belongs to the same query",
-    "margin": "it scores too close to the positive: relative_margin",
-    "absolute_margin": "it scores too close to the positive: absolute_margin",
-    "max_score": "it scores too high",
-    "near_positive": "it says the same as the positive in nearly the same words",
-    "near_query": "it answers a query in nearly the same words",
-    "near_answer": "it says the same as the positive by the encoder's judgement",
-    "cross_encoder": "it answers the query by the cross-encoder's judgement",
+    "same_document": Rule("it stands in the positive's document", _RANKS),
+    "same_query": Rule("it belongs to the same query", _RANKS),
+    "margin": Rule("it scores too close to the positive", "mine.relative_margin"),
+    "absolute_margin": Rule("it scores too close to the positive", "mine.absolute_margin"),
+    "max_score": Rule("it scores too high", "mine.max_score"),
+    "near_positive": Rule("its words are nearly the positive's", "mine.max_jaccard and mine.max_contained"),
+    "near_query": Rule("it answers nearly the same query", "mine.max_query_jaccard"),
+    "near_answer": Rule("it says the same as the positive by the encoder's judgement", "mine.max_answer_ratio"),
+    "cross_encoder": Rule(
+        "it answers the query by the cross-encoder's judgement", "mine.cross_encoder and mine.cross_margin"
+    ),
 }
-"""Why a candidate is not a negative, in the order of the tests."""
+"""The rules in the order of the tests."""
 
 VECTORS_HELD = 8192
 """Candidates whose vectors are compared with the positives' at once."""

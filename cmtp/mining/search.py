@@ -54,7 +54,24 @@ def search_block(
         facts["curated"] = {"disputed": disputed}
     mined = find_negatives(queries, pool, settings, seed=seed, rescore=rescore, curated=curated)
     facts["candidates"] = dict(mined.counts)
+    facts["rows"] = _shortfall(mined, len(pool.passages), settings)
     return _finetune_rows(rows, mined, settings), facts
+
+
+def _shortfall(mined: Mined, passages: int, settings: MineSettings) -> dict[str, int]:
+    """How many rows there are, how many have no negatives or too few, and how many of those because the pool is small.
+
+    A pool is small when the ranks from `first_rank` on hold fewer passages than `negatives`.
+    """
+    lengths = [len(negatives) for negatives in mined.negatives]
+    none, few = lengths.count(0), sum(0 < length < settings.negatives for length in lengths)
+    small = passages - settings.first_rank + 1 < settings.negatives
+    return {
+        "all": len(lengths),
+        "without_negatives": none,
+        "with_too_few": few,
+        "short_in_small_pools": none + few if small else 0,
+    }
 
 
 def _read_queries(files: PoolFiles, block: Block, seed: int) -> tuple[pa.Table, np.ndarray | None]:

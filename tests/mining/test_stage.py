@@ -14,6 +14,7 @@ from cmtp.errors import UsageError
 from cmtp.mining import pool as pool_module
 from cmtp.mining import search as search_module
 from cmtp.mining.settings import check, mine_settings
+from cmtp.mining.shortfall import shortfall
 from cmtp.mining.stage import MineStage
 from cmtp.recipe import Recipe
 from cmtp.recipe_file import load_recipe
@@ -132,6 +133,18 @@ def test_labelled_negatives_come_back_as_curated_ones(tmp_path):
     assert facts["curated"] == {"labelled": 4, "filtered": 1, "contaminated": 0, "disputed": 1}
     rows, _ = mined(tmp_path / "b", ["mine.curated=false"], extracted=given)
     assert "curated" not in rows[query]["neg_kinds"]
+
+
+def test_rows_that_are_left_short_are_counted(tmp_path):
+    _, facts = mined(tmp_path / "all")
+    assert facts["rows"] == {"all": 8, "without_negatives": 0, "with_too_few": 0, "short_in_small_pools": 0}
+    _, facts = mined(tmp_path / "small", ["mine.negatives=9"])
+    assert facts["rows"] == {"all": 8, "without_negatives": 0, "with_too_few": 8, "short_in_small_pools": 8}
+    _, facts = mined(tmp_path / "none", ["mine.max_score=-1"])
+    assert facts["rows"] == {"all": 8, "without_negatives": 8, "with_too_few": 0, "short_in_small_pools": 0}
+    line = shortfall(facts)
+    assert line.startswith("of 8 finetune rows 8 have no negatives")
+    assert line.endswith("it scores too high: look at mine.max_score")
 
 
 def test_a_curated_negative_of_an_evaluation_file_is_left_out(tmp_path):
