@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ import pyarrow as pa
 from cmtp.encoders.registry import load_encoder
 from cmtp.mining.dense import Matrix, exact_nearest
 from cmtp.mining.negatives import find_negatives
-from cmtp.mining.pool import Membership, Pool, Queries, codes, distinct, mean_of
+from cmtp.mining.pool import Pool, Queries, distinct, mean_of
 from cmtp.recipe import MineSettings
 
 SYNONYMS = (
@@ -222,34 +223,16 @@ def measure_planted(folder: Path, encoder_name: str, n: int, pool_size: int, see
         vectors = encoder.encode(every, "passage")
         asked_texts = group["query"].to_arrow().cast(pa.large_string())
         queries = encoder.encode(asked_texts.slice(0, count), "query")
-        doc = np.unique(group["doc_id"].to_numpy(), return_inverse=True)[1].astype(np.int64)
-        said, asked, _ = distinct(asked_texts)
-        others = np.arange(len(planted)) + len(texts)
+        others = [f"planted {i}" for i in range(len(planted))]  # of no query and no document that there is
         passages, row, first = distinct(every)
-        pool = Pool(
-            passages=passages,
-            vectors=Matrix(vectors[first]),
-            queries=said,
-            documents=Membership.of(np.r_[doc, others], row, len(passages)),
-            queries_of=Membership.of(asked, row[: len(asked)], len(passages)),
-            centre=mean_of(vectors[first]),
+        owners = pa.table(
+            {"query": group["query"].to_list() + others, "doc_id": group["doc_id"].to_list() + others, "row": row}
         )
-        scores = np.einsum("ij,ij->i", queries, vectors[:count])
-        nowhere = np.full(count, -1)
-        mined = Queries(
-            ids=[f"{i:032x}" for i in range(count)],
-            texts=asked_texts.slice(0, count),
-            vectors=queries,
-            passages=every.slice(0, count),
-            positives=vectors[:count],
-            scores=scores,
-            doc=doc[:count],
-            query=asked[:count],
-            positive=nowhere,
-            row=codes(every.slice(0, count), passages),
-            symmetric=nowhere >= 0,
-            centre=mean_of(queries),
-        )
+        pool = Pool.of(passages, Matrix(vectors[first]), owners, mean_of(vectors[first]))
+        rows = group.head(count).to_arrow().append_column("pair_id", pa.array([f"{i:032x}" for i in range(count)]))
+        rows = rows.append_column("score", pa.array(np.einsum("ij,ij->i", queries, vectors[:count])))
+        mined = Queries.of(rows, pool, queries, vectors[:count], mean_of(queries))
+        mined = replace(mined, symmetric=np.zeros(count, bool))  # as retrieval, whatever the relation
         found, _, _ = find_negatives(mined, pool, settings, seed=seed)
         strings = pool.passages.to_pylist()
         nearest = pool.vectors.nearest(queries, settings.negatives + 1).rows

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from cmtp.engine.store import Store
 from cmtp.mining import dense
-from cmtp.mining.pool import Membership, Pool, codes, distinct, lowest, mean_of
+from cmtp.mining.pool import Pool, codes, distinct, large_strings, lowest, mean_of
 from cmtp.shards.order import order_keys
 
 Kind = Literal["pools", "queries", "copies", "curated"]
@@ -76,8 +76,8 @@ class PoolFiles:
             yield matrix(table["vector"])
 
 
-def read_pool(files: PoolFiles, exact_rows: int, seed: int) -> tuple[Pool, pa.Array]:
-    """A pool, and its documents in order of their codes.
+def read_pool(files: PoolFiles, exact_rows: int, seed: int) -> Pool:
+    """A pool.
 
     Args:
         files: the pool's.
@@ -91,25 +91,11 @@ def read_pool(files: PoolFiles, exact_rows: int, seed: int) -> tuple[Pool, pa.Ar
     else:
         held = _in_one_piece(files.vectors(), rows.num_rows)
         vectors = dense.Matrix(held if len(first) == len(held) else held[first])
-    owners = pa.concat_tables(
-        [
-            rows.select(["query", "doc_id"]).append_column("row", pa.array(row)).cast(_OWNERS),
-            *(_owners_elsewhere(copies, rows["pair_id"], row) for copies in files.tables("copies")),
-        ]
-    )
-    queries, query, _ = distinct(large_strings(owners["query"]))
-    documents, document, _ = distinct(large_strings(owners["doc_id"]))
-    owned = owners["row"].to_numpy()
-    pool = Pool(
-        passages=passages,
-        vectors=vectors,
-        queries=queries,
-        documents=Membership.of(document, owned, len(passages)),
-        queries_of=Membership.of(query, owned, len(passages)),
-        centre=mean_of(vectors.take(row[lowest(order_keys(rows["pair_id"], seed))])),
-        name=f"{files.store.root}/{files.folder}/{files.number}",
-    )
-    return pool, documents
+    owners = [rows.select(["query", "doc_id"]).append_column("row", pa.array(row)).cast(_OWNERS)]
+    owners += [_owners_elsewhere(copies, rows["pair_id"], row) for copies in files.tables("copies")]
+    centre = mean_of(vectors.take(row[lowest(order_keys(rows["pair_id"], seed))]))
+    name = f"{files.store.root}/{files.folder}/{files.number}"
+    return Pool.of(passages, vectors, pa.concat_tables(owners), centre, name)
 
 
 def _owners_elsewhere(copies: pa.Table, ids: pa.ChunkedArray, row: np.ndarray) -> pa.Table:
@@ -118,13 +104,6 @@ def _owners_elsewhere(copies: pa.Table, ids: pa.ChunkedArray, row: np.ndarray) -
     there = pa.array(pair >= 0)
     owners = copies.select(["query", "doc_id"]).filter(there)
     return owners.append_column("row", pa.array(row[pair[pair >= 0]])).cast(_OWNERS)
-
-
-def large_strings(column: pa.ChunkedArray) -> pa.Array:
-    """A column of texts as large_string in one piece: a pool may hold more than 2 GiB of them."""
-    return pa.concat_arrays(
-        [chunk.cast(pa.large_string()) for chunk in column.chunks] or [pa.array([], pa.large_string())]
-    )
 
 
 def vector_column(vectors: np.ndarray) -> pa.Array:

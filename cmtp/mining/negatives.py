@@ -72,6 +72,15 @@ def find_negatives(
     2. A query takes its curated negatives, then the best of each miner in turn.
     3. Where that leaves too few, random passages fill up, under the same rules.
 
+    For example, for pairs in memory, with the columns that `Queries.of` asks for; q and p are their vectors::
+
+        passages, row, first = distinct(large_strings(pairs["passage"]))
+        owners = pairs.select(["query", "doc_id"]).append_column("row", pa.array(row))
+        pool = Pool.of(passages, Matrix(p[first]), owners, mean_of(p[first]))
+        queries = Queries.of(pairs, pool, q, p, mean_of(q))
+        mined = find_negatives(queries, pool, MineSettings(negatives=4), seed=42)
+        [negative.text for negative in mined.negatives[0]]
+
     Args:
         queries: n of them.
         pool: at least one passage.

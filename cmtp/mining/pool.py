@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cmtp.mining.dense import VectorIndex
+from cmtp.relations import RELATIONS
 
 CENTRE_MIN: Final = 100
 """Texts from which their mean says what they have in common."""
@@ -59,8 +60,9 @@ class Pool:
         passages: [m] large_string, distinct.
         vectors: of the passages.
         queries: [q] large_string, distinct.
-        documents: which passages stand in which document.
+        documents: [d] large_string, distinct: ids of the documents that the passages stand in.
         queries_of: which passages belong to which of `queries`.
+        documents_of: which passages stand in which of `documents`.
         centre: [dim] float32, mean of the vectors; None: too few.
         name: no other pool of a build has it; empty where nothing is to be kept under it.
     """
@@ -68,10 +70,44 @@ class Pool:
     passages: pa.Array
     vectors: VectorIndex
     queries: pa.Array
-    documents: Membership
+    documents: pa.Array
     queries_of: Membership
+    documents_of: Membership
     centre: np.ndarray | None = None
     name: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        passages: pa.Array,
+        vectors: VectorIndex,
+        owners: pa.Table,
+        centre: np.ndarray | None = None,
+        name: str = "",
+    ) -> Pool:
+        """Make a pool.
+
+        Args:
+            passages: [m] large_string, distinct.
+            vectors: of the passages.
+            owners: columns ``query``, ``doc_id`` and ``row``: the passage of that row belongs to the query and stands
+                in the document. A passage may have several.
+            centre: as the attribute.
+            name: as the attribute.
+        """
+        queries, query, _ = distinct(large_strings(owners["query"]))
+        documents, document, _ = distinct(large_strings(owners["doc_id"]))
+        row = owners["row"].to_numpy()
+        return cls(
+            passages=passages,
+            vectors=vectors,
+            queries=queries,
+            documents=documents,
+            queries_of=Membership.of(query, row, len(passages)),
+            documents_of=Membership.of(document, row, len(passages)),
+            centre=centre,
+            name=name,
+        )
 
 
 @dataclass(frozen=True)
@@ -106,6 +142,43 @@ class Queries:
     symmetric: np.ndarray
     centre: np.ndarray | None
 
+    @classmethod
+    def of(
+        cls, rows: pa.Table, pool: Pool, vectors: np.ndarray, positives: np.ndarray, centre: np.ndarray | None = None
+    ) -> Queries:
+        """Queries that search a pool.
+
+        Args:
+            rows: columns ``pair_id``, ``query``, ``passage``, ``relation``, ``doc_id`` and ``score``.
+            pool: the pool.
+            vectors: [n, dim] float32, of the queries.
+            positives: [n, dim] float32, of the passages.
+            centre: as the attribute.
+        """
+        texts, passages = large_strings(rows["query"]), large_strings(rows["passage"])
+        relations = rows["relation"].cast(pa.string()).to_pylist()
+        return cls(
+            ids=rows["pair_id"].to_pylist(),
+            texts=texts,
+            vectors=vectors,
+            passages=passages,
+            positives=positives,
+            scores=rows["score"].to_numpy(),
+            doc=codes(rows["doc_id"], pool.documents),
+            query=codes(texts, pool.queries),
+            positive=codes(passages, pool.queries),
+            row=codes(passages, pool.passages),
+            symmetric=np.array([RELATIONS[relation].symmetric for relation in relations], bool),
+            centre=centre,
+        )
+
+
+def large_strings(column: pa.ChunkedArray) -> pa.Array:
+    """A column of texts as large_string in one piece: a pool may hold more than 2 GiB of them."""
+    return pa.concat_arrays(
+        [chunk.cast(pa.large_string()) for chunk in column.chunks] or [pa.array([], pa.large_string())]
+    )
+
 
 def lowest(keys: np.ndarray) -> np.ndarray:
     """Rows that a mean is taken of: int64, in order of their keys, so that the order of the rows does not matter."""
@@ -119,7 +192,7 @@ def mean_of(vectors: np.ndarray) -> np.ndarray | None:
 
 def codes(values: pa.Array | pa.ChunkedArray, dictionary: pa.Array) -> np.ndarray:
     """Place of each value in a dictionary of distinct values: [n] int64, -1 where it is not in it."""
-    return pc.fill_null(pc.index_in(values, dictionary), -1).to_numpy().astype(np.int64)  # type: ignore[no-any-return]
+    return pc.fill_null(pc.index_in(values.cast(dictionary.type), dictionary), -1).to_numpy().astype(np.int64)  # type: ignore[no-any-return]
 
 
 def distinct(values: pa.Array) -> tuple[pa.Array, np.ndarray, np.ndarray]:

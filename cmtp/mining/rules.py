@@ -155,7 +155,7 @@ class Judge:
         # Texts of one kind: where a belongs to b and b to c, a belongs to c.
         same_query |= pool.queries_of.has(np.where(queries.symmetric[of], queries.positive[of], -1), rows)
         for name, bad in (
-            ("same_document", pool.documents.has(queries.doc[of], rows)),
+            ("same_document", pool.documents_of.has(queries.doc[of], rows)),
             ("same_query", same_query),
             ("margin", candidates.scores > highest_score(positive, settings.relative_margin)[:, None]),
             ("absolute_margin", candidates.scores > (positive - np.float32(settings.absolute_margin))[:, None]),

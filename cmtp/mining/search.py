@@ -11,9 +11,9 @@ import pyarrow as pa
 from cmtp.encoders.registry import load_encoder
 from cmtp.mining.cross_encoder import CrossEncoder, load_cross_encoder
 from cmtp.mining.curated import curated_negatives
-from cmtp.mining.files import PoolFiles, large_strings, matrix, read_pool
+from cmtp.mining.files import PoolFiles, matrix, read_pool
 from cmtp.mining.negatives import Mined, Negative, find_negatives
-from cmtp.mining.pool import Pool, Queries, codes, lowest, mean_of
+from cmtp.mining.pool import Queries, lowest, mean_of
 from cmtp.recipe import MineSettings
 from cmtp.relations import RELATIONS
 from cmtp.schema import FINETUNE
@@ -41,8 +41,8 @@ def search_block(
         seed: the recipe's.
     """
     rows, centre = _read_queries(files, block, seed)
-    pool, documents = read_pool(files, settings.exact_rows, seed)
-    queries = _queries(rows, pool, documents, centre)
+    pool = read_pool(files, settings.exact_rows, seed)
+    queries = Queries.of(rows, pool, matrix(rows["vector"]), matrix(rows["positive"]), centre)
     facts: dict[str, Any] = {}
     rescore: CrossEncoder | None = None
     if settings.cross_encoder is not None:
@@ -82,32 +82,9 @@ def _read_queries(files: PoolFiles, block: Block, seed: int) -> tuple[pa.Table, 
     return every.slice(block.start, block.size).combine_chunks(), centre
 
 
-def _queries(rows: pa.Table, pool: Pool, documents: pa.Array, centre: np.ndarray | None) -> Queries:
-    """The rows in the codes of the pool; `documents` are its documents in order of their codes."""
-    texts, passages = large_strings(rows["query"]), large_strings(rows["passage"])
-    return Queries(
-        ids=rows["pair_id"].to_pylist(),
-        texts=texts,
-        vectors=matrix(rows["vector"]),
-        passages=passages,
-        positives=matrix(rows["positive"]),
-        scores=rows["score"].to_numpy(),
-        doc=codes(rows["doc_id"], documents),
-        query=codes(texts, pool.queries),
-        positive=codes(passages, pool.queries),
-        row=codes(passages, pool.passages),
-        symmetric=np.array([task == "symmetric" for task in _tasks(rows)]),
-        centre=centre,
-    )
-
-
-def _tasks(rows: pa.Table) -> list[str]:
-    return [RELATIONS[relation].task for relation in rows["relation"].cast(pa.string()).to_pylist()]
-
-
 def _finetune_rows(rows: pa.Table, mined: Mined, settings: MineSettings) -> pa.Table:
     """Rows of the schema FINETUNE; scores are rounded to five digits."""
-    tasks = _tasks(rows)
+    tasks = [RELATIONS[relation].task for relation in rows["relation"].cast(pa.string()).to_pylist()]
     columns = {
         "pair_id": rows["pair_id"],
         "query": rows["query"],

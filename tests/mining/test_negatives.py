@@ -11,7 +11,7 @@ from cmtp.errors import UsageError
 from cmtp.mining.dense import Hits, Matrix
 from cmtp.mining.miners import MINERS, MinerCard, miner_cards, open_miners
 from cmtp.mining.negatives import Negative, find_negatives
-from cmtp.mining.pool import Membership, Pool, Queries, distinct
+from cmtp.mining.pool import Membership, Pool, Queries, distinct, large_strings, mean_of
 from cmtp.recipe import MineSettings
 
 POSITIVE = "向量检索把文本变成向量，再找离问题最近的几个。"
@@ -48,7 +48,8 @@ def make_pool(texts, scores, documents, questions, said=None):
         passages=passages,
         vectors=Matrix(vectors(scores)[first]),
         queries=large(said),
-        documents=Membership.of(np.array(documents), row, len(passages)),
+        documents=large([f"文档{code}" for code in range(10)]),
+        documents_of=Membership.of(np.array(documents), row, len(passages)),
         queries_of=Membership.of(np.array(questions), row, len(passages)),
     )
 
@@ -210,6 +211,30 @@ def test_texts_of_one_kind_stand_for_each_other(symmetric):
         assert sentences[7] not in texts(found)
 
 
+def test_pairs_in_memory_as_the_docstring_has_it():
+    """Six pairs of two documents: no negative is of the same document."""
+    pairs = pa.table(
+        {
+            "pair_id": [f"{i:032x}" for i in range(6)],
+            "query": [f"问题{name}" for name in "甲乙丙丁戊己"],
+            "passage": [*TEXTS[4:9], TEXTS[4]],
+            "relation": ["question_answer"] * 6,
+            "doc_id": ["一", "一", "一", "二", "二", "二"],
+            "score": pa.array([1.0] * 6, pa.float32()),
+        }
+    )
+    q = p = vectors([0.9, 0.8, 0.7, 0.6, 0.5, 0.9])
+    passages, row, first = distinct(large_strings(pairs["passage"]))
+    owners = pairs.select(["query", "doc_id"]).append_column("row", pa.array(row))
+    pool = Pool.of(passages, Matrix(p[first]), owners, mean_of(p[first]))
+    queries = Queries.of(pairs, pool, q, p, mean_of(q))
+    mined = find_negatives(queries, pool, MineSettings(first_rank=1, relative_margin=0, max_query_jaccard=1), seed=42)
+    assert pool.queries_of.has(np.array([0, 5]), np.array([[0, 1], [0, 1]])).tolist() == [[True, False]] * 2
+    assert {one.text for one in mined.negatives[1]} <= set(TEXTS[7:9])
+    assert {one.text for one in mined.negatives[3]} <= set(TEXTS[5:7])
+    assert mined.negatives[1]
+
+
 def test_curated_negatives_come_first_whatever_the_rules_say(query, pool):
     given = [[Negative(TEXTS[4], 0.88, -1, "curated")]]
     settings = MineSettings(negatives=3, first_rank=1, fill="short")
@@ -351,8 +376,8 @@ def test_a_passage_nearer_to_the_positive_than_the_query_is_says_the_same(ratio,
     place = np.arange(len(every))
     said = large([f"问题{i}" for i in range(len(every))])
     passages = large([POSITIVE, "像", "远", *others])
-    own = Membership.of(place, place, len(every))
-    pool = Pool(passages, Matrix(every), said, documents=own, queries_of=own, centre=every.mean(axis=0))
+    owners = pa.table({"query": said, "doc_id": said, "row": place})
+    pool = Pool.of(passages, Matrix(every), owners, centre=every.mean(axis=0))
     query = np.array([[0.6, 0.0, 3.0]], np.float32) / 4
     centre = np.array([0, 0, 3], np.float32) / 4
     queries = make_queries(
