@@ -17,6 +17,7 @@ import numpy as np
 
 from cmtp.encoders.trie import EDGE_MULTIPLIER
 from cmtp.kernels.jit import kernel
+from cmtp.text import utf8
 
 LETTERS, DIGITS, HAN = 0, 1, 2
 """Kinds of unknown token."""
@@ -324,26 +325,13 @@ def decode(data: np.ndarray, start: int, end: int, table: np.ndarray, codes: np.
     Han (planes 2 and 3) and separate words otherwise (emoji).
     """
     n = 0
-    i = start
-    while i < end:
-        b = np.int32(data[i])
-        if b < 0x80:
-            cp = b
-            i += 1
-        elif b < 0xE0:
-            cp = ((b & 0x1F) << 6) | (np.int32(data[i + 1]) & 0x3F)
-            i += 2
-        elif b < 0xF0:
-            cp = ((b & 0x0F) << 12) | ((np.int32(data[i + 1]) & 0x3F) << 6) | (np.int32(data[i + 2]) & 0x3F)
-            i += 3
+    at, stop = np.uint64(start), np.uint64(end)
+    while at < stop:
+        point, at = utf8.decode(data, at)
+        if point < 0x10000:
+            codes[n] = table[point]
         else:
-            cp = ((b & 0x07) << 18) | ((np.int32(data[i + 1]) & 0x3F) << 12)
-            cp |= ((np.int32(data[i + 2]) & 0x3F) << 6) | (np.int32(data[i + 3]) & 0x3F)
-            i += 4
-        if cp < 0x10000:
-            codes[n] = table[cp]
-        else:
-            codes[n] = cp if 0x20000 <= cp < 0x40000 else 0
+            codes[n] = point if 0x20000 <= point < 0x40000 else 0
         n += 1
     return n
 

@@ -21,6 +21,7 @@ import pyarrow as pa
 from cmtp.filters import chars
 from cmtp.filters.columns import buffers
 from cmtp.kernels.jit import kernel
+from cmtp.text.utf8 import decode, encode
 
 SEPARATOR: Final = ","
 """What sentence punctuation and line ends become."""
@@ -168,47 +169,16 @@ def _folded(point: int, plane: npt.NDArray[np.uint32]) -> int:
 
 
 @kernel
-def _encode(code: int, out: npt.NDArray[np.uint8], at: int) -> int:
-    if code < 0x80:
-        out[at] = code
-        return at + 1
-    if code < 0x800:
-        out[at], out[at + 1] = 0xC0 | code >> 6, 0x80 | code & 0x3F
-        return at + 2
-    if code < 0x10000:
-        out[at], out[at + 1], out[at + 2] = 0xE0 | code >> 12, 0x80 | code >> 6 & 0x3F, 0x80 | code & 0x3F
-        return at + 3
-    out[at], out[at + 1] = 0xF0 | code >> 18, 0x80 | code >> 12 & 0x3F
-    out[at + 2], out[at + 3] = 0x80 | code >> 6 & 0x3F, 0x80 | code & 0x3F
-    return at + 4
-
-
-@kernel
-def _decode(data: npt.NDArray[np.uint8], at: int) -> tuple[int, int]:
-    """As `measure.decode`; here again because numba's cache does not see a change in another file."""
-    first = int(data[at])
-    if first < 0x80:
-        return first, 1
-    if first < 0xE0:
-        return (first & 0x1F) << 6 | int(data[at + 1]) & 0x3F, 2
-    if first < 0xF0:
-        return (first & 0x0F) << 12 | (int(data[at + 1]) & 0x3F) << 6 | int(data[at + 2]) & 0x3F, 3
-    tail = (int(data[at + 1]) & 0x3F) << 12 | (int(data[at + 2]) & 0x3F) << 6 | int(data[at + 3]) & 0x3F
-    return (first & 0x07) << 18 | tail, 4
-
-
-@kernel
 def _fold(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], plane: npt.NDArray[np.uint32],
           breaking: npt.NDArray[np.bool_], out_offsets: npt.NDArray[np.int64], out: npt.NDArray[np.uint8],
           breaks: npt.NDArray[np.int64]) -> int:  # fmt: skip
     written = 0
     for row in range(len(offsets) - 1):
-        at, end = offsets[row], offsets[row + 1]
+        at, end = np.uint64(offsets[row]), np.uint64(offsets[row + 1])
         last, pending = 0, 0
         state = 0  # 1 after a Chinese character, 2 when a breaking symbol follows it
         while at < end:
-            point, length = _decode(data, at)
-            at += length
+            point, at = decode(data, at)
             if 0x3400 <= point < 0xA000:
                 breaks[row] += state == 2
                 state = 1
@@ -226,9 +196,9 @@ def _fold(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], plane: np
             if code == 0:
                 continue
             if pending and _ascii_alnum(code):
-                written = _encode(pending, out, written)
+                written = encode(pending, out, written)
             pending = 0
-            written = _encode(code, out, written)
+            written = encode(code, out, written)
             last = code
         out_offsets[row + 1] = written
     return written

@@ -21,6 +21,7 @@ import polars as pl
 from cmtp.errors import UsageError
 from cmtp.filters.columns import buffers
 from cmtp.kernels.jit import kernel
+from cmtp.text.utf8 import decode
 
 BITS: Final = 18
 """2^18 weights: a megabyte; 2^20 gain .001 of macro-F1 on 26,000 comments."""
@@ -120,22 +121,10 @@ def grams(column: pl.Series, bits: int = BITS, longest: int = LONGEST) -> tuple[
 @kernel
 def _codes(data: npt.NDArray[np.uint8], begin: int, end: int, out: npt.NDArray[np.uint32]) -> int:
     """Decode valid UTF-8 into code points, ASCII in lower case; their number, at most as many as `out` holds."""
-    at, n = begin, 0
-    while at < end and n < len(out):
-        first = int(data[at])
-        if first < 0x80:
-            out[n] = first + 32 if 65 <= first <= 90 else first
-            at += 1
-        elif first < 0xE0:
-            out[n] = (first & 0x1F) << 6 | int(data[at + 1]) & 0x3F
-            at += 2
-        elif first < 0xF0:
-            out[n] = (first & 0x0F) << 12 | (int(data[at + 1]) & 0x3F) << 6 | int(data[at + 2]) & 0x3F
-            at += 3
-        else:
-            tail = (int(data[at + 1]) & 0x3F) << 12 | (int(data[at + 2]) & 0x3F) << 6 | int(data[at + 3]) & 0x3F
-            out[n] = (first & 0x07) << 18 | tail
-            at += 4
+    at, stop, n = np.uint64(begin), np.uint64(end), 0
+    while at < stop and n < len(out):
+        point, at = decode(data, at)
+        out[n] = point + 32 if 65 <= point <= 90 else point
         n += 1
     return n
 

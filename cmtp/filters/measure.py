@@ -26,6 +26,7 @@ from cmtp.filters.columns import buffers
 from cmtp.filters.counts import COLUMNS, FENCE, Count, Counts, Text
 from cmtp.filters.repetition import repetition, seen_table
 from cmtp.kernels.jit import kernel
+from cmtp.text.utf8 import decode
 
 TAG_BYTES: Final = 300
 """Bytes of a tag at most: a longer one is text with a < in it."""
@@ -77,20 +78,6 @@ def _count(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], table: n
 
 
 @kernel
-def decode(data: npt.NDArray[np.uint8], at: int) -> tuple[int, int]:
-    """Code point that begins at a byte, and its length in bytes. The text is valid UTF-8."""
-    first = int(data[at])
-    if first < 0x80:
-        return first, 1
-    if first < 0xE0:
-        return (first & 0x1F) << 6 | int(data[at + 1]) & 0x3F, 2
-    if first < 0xF0:
-        return (first & 0x0F) << 12 | (int(data[at + 1]) & 0x3F) << 6 | int(data[at + 2]) & 0x3F, 3
-    tail = (int(data[at + 1]) & 0x3F) << 12 | (int(data[at + 2]) & 0x3F) << 6 | int(data[at + 3]) & 0x3F
-    return (first & 0x07) << 18 | tail, 4
-
-
-@kernel
 def _class_of(code: int, table: npt.NDArray[np.uint8]) -> int:
     if code < 0x10000:
         return int(table[code])
@@ -107,19 +94,20 @@ def _decode_row(data: npt.NDArray[np.uint8], begin: int, end: int, table: npt.ND
     Returns:
         The number of characters, a fence being one; the classes that occur, as bits; whether there is a backtick.
     """
-    n, at, classes, has_code = 0, begin, 0, False
-    while at < end:
-        text.starts[n] = at
-        point, length = decode(data, at)
+    n, classes, has_code = 0, 0, False
+    at, stop = np.uint64(begin), np.uint64(end)
+    while at < stop:
+        start = np.int64(at)
+        point, at = decode(data, at)
         entry = _class_of(point, table)
         classes |= 1 << (entry & chars.CLASS)
         if point == 96:
             has_code = True
-            if at + 2 < end and data[at + 1] == 96 and data[at + 2] == 96:
-                point, length = FENCE, 3
+            if start + 2 < end and data[start + 1] == 96 and data[start + 2] == 96:
+                point, at = FENCE, np.uint64(start + 3)
+        text.starts[n] = start
         text.entries[n] = entry
         text.points[n] = point
-        at += length
         n += 1
     return n, classes, has_code
 

@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cmtp.kernels.jit import inlined, kernel
+from cmtp.text.utf8 import decode
 
 _KEPT_SIGNS: Final = frozenset("%‰+<=>")
 """Signs that carry substance although some of them are punctuation to Unicode (% is Po)."""
@@ -147,12 +148,7 @@ _POINT: Final = ord(".")
 _ROOM: Final = np.uint64(32)
 """More than one code point can become (at most 18, U+FDFA)."""
 
-# Places in buffers are unsigned: a signed one might count from the end, and every access would ask. A sum of a signed
-# and an unsigned number would be a float.
-_1: Final = np.uint64(1)
-_2: Final = np.uint64(2)
-_3: Final = np.uint64(3)
-_4: Final = np.uint64(4)
+_1: Final = np.uint64(1)  # places in buffers are unsigned, see `cmtp.text.utf8`
 
 
 @inlined
@@ -171,20 +167,7 @@ def _fold(data, offsets, single, expansion, out, ends):  # type: ignore[no-untyp
         if count + (end - i) + _ROOM > room:  # a byte becomes at most one code point, but for those that expand
             return False
         while i < end:
-            byte = np.int32(data[i])
-            if byte >> 4 == 0xE:  # most of Chinese
-                point = (byte & 0x0F) << 12 | (np.int32(data[i + _1]) & 0x3F) << 6 | (np.int32(data[i + _2]) & 0x3F)
-                i += _3
-            elif byte < 0x80:
-                point = np.int64(byte)
-                i += _1
-            elif byte < 0xE0:
-                point = (byte & 0x1F) << 6 | (np.int32(data[i + _1]) & 0x3F)
-                i += _2
-            else:
-                high = (byte & 0x07) << 18 | (np.int32(data[i + _1]) & 0x3F) << 12
-                point = high | (np.int32(data[i + _2]) & 0x3F) << 6 | (np.int32(data[i + _3]) & 0x3F)
-                i += _4
+            point, i = decode(data, i)
             mapped = single[np.uint64(point)]
             if mapped == 0:
                 continue
