@@ -18,8 +18,6 @@ from cmtp.schema import RELATIONS
 MALICIOUS: Final = tuple(f"malicious_{category}" for category in CATEGORIES)
 PRIVATE: Final = "private_data"
 LEARNED: Final = "learned_score"
-REASONS: Final = (*MALICIOUS, LEARNED, *dict.fromkeys(rule.reason for rule in RULES), PRIVATE)
-"""Every reject reason of this stage, in the order in which they name a row; malicious ones go by score."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,11 @@ class Book:
     lexicons: Mapping[str, Mapping[str, float]]
     model: str | None
     learned: float
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Every reject reason, in the order in which they name a row; malicious categories go by score."""
+        return (*MALICIOUS, LEARNED, *dict.fromkeys(rule.reason for rule in self.rules), PRIVATE)
 
     def limit(self, rule: Rule) -> pl.Expr:
         """The limit per row: the source's, else the relation's, else the rule's; the recipe's before the built-in."""

@@ -1,10 +1,17 @@
-"""What becomes of each pair of a table: every rule that fired, with what it measured, and the masked texts."""
+"""What becomes of each pair of a table: every rule that fired, with what it measured, and the masked texts.
+
+1. Count what the rules measure: one column per count and side.
+2. Collect every rule that fires, as one JSON object per rule, side and row: junk rules, malicious categories, the
+   learned score. None of them stops another.
+3. Find private data. It is one more rule where the recipe says drop; where it says mask, rows that pass are masked.
+4. The most telling of a row's rules names its reason; the evidence holds them all.
+"""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -12,23 +19,30 @@ from typing import Any, Final
 import polars as pl
 
 from cmtp.filters import malicious, phrases, private
-from cmtp.filters.book import LEARNED, PRIVATE, REASONS, Book
+from cmtp.filters.book import LEARNED, PRIVATE, Book
 from cmtp.filters.learned import Model
 from cmtp.filters.lexicon import CATEGORIES
 from cmtp.filters.measure import measure
-from cmtp.filters.rule import Rule, Side
+from cmtp.filters.rule import Columns, Rule, Side
 
+SIDES: Final[tuple[Side, ...]] = ("query", "passage")
+PAIR_COLUMNS: Final = ("pair_han", "asks_how", "asks_code", "title_copies")
+"""Columns of the pair and not of a side: Han characters of both sides, whether the query asks for advice or for code,
+and copies of the query in the passage."""
 _PREFIX: Final = {"query": "q_", "passage": "p_"}
-_LISTS: Final = {
-    "mojibake.phrase": "mojibake",
-    "navigation": "navigation",
-    "markup.debris": "debris",
-}
-_PAIR_COLUMNS: Final = ("pair_han", "asks_how", "asks_code", "title_copies")
+_LISTS: Final = {"query": ("mojibake",), "passage": ("mojibake", "navigation", "debris")}
+"""Phrase lists that are counted on each side."""
+_LIST_OF_RULE: Final = {"mojibake.phrase": "mojibake", "navigation": "navigation", "markup.debris": "debris"}
 _ASIDE: Final = 0.3
 """Share of the highest malicious score below which a content category does not name the row."""
-_MOST_FOUND: Final = 8
-"""Strings quoted per rule in the evidence."""
+_QUOTED: Final = 8
+"""Strings quoted per rule in the evidence, at most."""
+_QUOTED_CHARS: Final = 80
+
+Item = dict[str, Any]
+"""A rule that fired, as JSON values: rule, reason, side, value, limit, unit, and what it found."""
+Fired = Iterator[tuple[int, Item]]
+"""Rules that fired, with the row number."""
 
 
 @dataclass
@@ -38,7 +52,7 @@ class Verdicts:
     Attributes:
         reason: reject reason by row number, for rejected rows only.
         evidence: JSON object by row number, for the same rows.
-        score: the number the reason rests on, by row number.
+        score: by row number, the value of the rule that names the reason.
         masked: the new text by side and row number, for kept rows with private data.
         private: pieces of private data found, by kind.
     """
@@ -63,122 +77,131 @@ def judge(pairs: pl.DataFrame, book: Book, matcher: malicious.Matcher | None, mo
         matcher: for the malicious categories; None where all are switched off.
         model: the learned score, where there is one.
     """
-    counts = pl.concat([_side(pairs["query"], "query"), _side(pairs["passage"], "passage")], how="horizontal")
-    counts = counts.with_columns(
+    counts = count_pairs(pairs, book.rules)
+    fired: dict[int, list[Item]] = defaultdict(list)
+    collected = [_junk(pairs, counts, book)]
+    if matcher is not None and book.malicious:
+        collected.append(_malicious(pairs, book, matcher))
+    if model is not None:
+        collected.append(_learned(pairs, book, model))
+    for items in collected:
+        for row, item in items:
+            fired[row].append(item)
+    verdicts = Verdicts({}, {}, {}, {"query": {}, "passage": {}}, Counter())
+    if book.private != "keep":
+        _private(pairs, counts, book, fired, verdicts)
+    rank = {reason: place for place, reason in enumerate(book.reasons)}
+    for row, of_row in sorted(fired.items()):
+        top = max((item["value"] for item in of_row if "category" in item), default=0.0)
+        of_row.sort(key=partial(_telling, rank, top))
+        verdicts.reason[row] = of_row[0]["reason"]
+        verdicts.score[row] = float(of_row[0]["value"])
+        verdicts.evidence[row] = json.dumps({"rules": of_row}, ensure_ascii=False, sort_keys=True)
+    return verdicts
+
+
+def count_pairs(pairs: pl.DataFrame, rules: Iterable[Rule] = ()) -> pl.DataFrame:
+    """What the rules measure, one row per pair: the counts of either side, named q_… and p_…, and `PAIR_COLUMNS`.
+
+    Args:
+        pairs: columns query and passage.
+        rules: those with a measure of their own get a column per side that they look at.
+    """
+    sides = [_count_side(pairs[side], side) for side in SIDES]
+    own = [
+        rule.measured(pairs[side]).alias(_PREFIX[side] + _measure_column(rule))
+        for rule in rules
+        if rule.measure is not None
+        for side in rule.sides
+    ]
+    copies = pairs.select(pl.col("passage").str.count_matches(pl.col("query"), literal=True)).to_series()
+    return pl.concat(sides, how="horizontal").with_columns(
+        *own,
         pairs["query"].str.contains(phrases.HOW_TO).alias("asks_how"),
         pairs["query"].str.contains(phrases.ASKS_CODE).alias("asks_code"),
-        pairs.select(title_copies=pl.col("passage").str.count_matches(pl.col("query"), literal=True)).to_series(),
+        copies.alias("title_copies"),
         pair_han=pl.col("q_han") + pl.col("p_han"),
         p_title_chars=pl.col("q_chars"),
     )
-    fired = _junk(pairs, counts, book)
-    if matcher is not None and book.malicious:
-        for row, items in _malicious(pairs, book, matcher).items():
-            fired.setdefault(row, []).extend(items)
-    if model is not None:
-        for row, items in _learned(pairs, book, model).items():
-            fired.setdefault(row, []).extend(items)
-    masked: dict[str, dict[int, str]] = {"query": {}, "passage": {}}
-    total: Counter[str] = Counter()
-    if book.private != "keep":
-        for side in ("query", "passage"):
-            for row in private.candidates(pairs[side], counts, _PREFIX[side]).to_list():
-                text = pairs[side][row]
-                found = private.find(text)
-                if not found:
-                    continue
-                if book.private == "drop":
-                    fired.setdefault(row, []).append(_private_item(side, found))
-                    total += private.count(found)
-                elif row not in fired:
-                    masked[side][row] = private.mask(text, found)
-                    total += private.count(found)
-    reasons, evidence, scores = {}, {}, {}
-    for row, items in sorted(fired.items()):
-        top = max((item["value"] for item in items if "category" in item), default=0.0)
-        items.sort(key=partial(_telling, top))
-        reasons[row], scores[row] = items[0]["reason"], float(items[0]["value"])
-        evidence[row] = json.dumps({"rules": items}, ensure_ascii=False, sort_keys=True)
-    return Verdicts(reasons, evidence, scores, masked, total)
 
 
-def _side(column: pl.Series, side: str) -> pl.DataFrame:
-    prefix = _PREFIX[side]
-    lists = ("mojibake",) if side == "query" else ("mojibake", "navigation", "debris")
-    rows = phrases.phrase_rows(column, lists)
-    some, n = column.gather(rows), len(column)
-    extra = {"placeholders": phrases.spread(n, rows, phrases.placeholder_chars(some))}
-    for name in lists:
-        counted, kinds = phrases.phrase_chars(some, name)
-        extra |= {name: phrases.spread(n, rows, counted), f"{name}_kinds": phrases.spread(n, rows, kinds)}
+def _count_side(column: pl.Series, side: Side) -> pl.DataFrame:
+    rows = phrases.phrase_rows(column, _LISTS[side])
+    texts, length = column.gather(rows), len(column)
+    extra = {"placeholders": phrases.spread(length, rows, phrases.placeholder_chars(texts))}
+    for name in _LISTS[side]:
+        found, kinds = phrases.phrase_chars(texts, name)
+        extra |= {name: phrases.spread(length, rows, found), f"{name}_kinds": phrases.spread(length, rows, kinds)}
     if side == "query":
         extra["listed"] = phrases.is_listed(column, "titles")
     else:
         extra["empty"] = phrases.only_listed(column, "empty_answers")
+    prefix = _PREFIX[side]
     return measure(column, prefix).with_columns(**{prefix + name: values for name, values in extra.items()})
 
 
-def _columns(prefix: str) -> Callable[[str], pl.Expr]:
-    return lambda name: pl.col(name if name in _PAIR_COLUMNS else prefix + name)
+def _measure_column(rule: Rule) -> str:
+    return f"measure of {rule.name}"
 
 
-def _junk(pairs: pl.DataFrame, counts: pl.DataFrame, book: Book) -> dict[int, list[dict[str, Any]]]:
-    """Junk rules that fired, by row number: one pass for all verdicts, values only for the rows that fell."""
+def _columns(rule: Rule, side: Side) -> Columns:
+    """How a rule names the columns of a side."""
+    own = {"measure": _measure_column(rule)} if rule.measure is not None else {}
+    return lambda name: pl.col(name if name in PAIR_COLUMNS else _PREFIX[side] + own.get(name, name))
+
+
+def _junk(pairs: pl.DataFrame, counts: pl.DataFrame, book: Book) -> Fired:
+    """Junk rules that fired: one pass for all verdicts, values only for the rows that fell."""
     frame = counts.with_columns(pairs["relation"], pairs["source"])
-    checks: dict[str, tuple[Rule, Side, pl.Expr]] = {}
-    for rule in book.rules:
-        for side in rule.sides:
-            checks[f"{rule.name}/{side}"] = (rule, side, rule.measure(_columns(_PREFIX[side])).cast(pl.Float64))
+    checks = {
+        f"{rule.name}/{side}": (rule, side, rule.expression(_columns(rule, side)).cast(pl.Float64))
+        for rule in book.rules
+        for side in rule.sides
+    }
     verdicts = frame.select(_fires(rule, value, book).alias(key) for key, (rule, _, value) in checks.items())
     rows = verdicts.select(pl.any_horizontal(pl.all())).to_series().arg_true()
     fallen, flags = frame[rows], verdicts[rows]
-    out: dict[int, list[dict[str, Any]]] = {}
     for key, (rule, side, value) in checks.items():
         hit = flags[key].arg_true()
         if not len(hit):
             continue
-        seen = fallen[hit].select(value=value, limit=book.limit(rule), pair=pl.col(_PREFIX[side] + "top_bigram"))
-        for row, number, limit, pair in zip(rows.gather(hit).to_list(), *seen.get_columns(), strict=True):
-            item = {
-                "rule": rule.name,
-                "reason": rule.reason,
-                "side": side,
-                "value": round(number, 4),
-                "limit": limit,
-                "unit": rule.unit,
-            }
-            found = _found(rule, pairs[side], row, pair)
-            out.setdefault(row, []).append(item | ({"found": found} if found else {}))
-    return out
+        columns = fallen[hit].select(value=value, limit=book.limit(rule), pair=pl.col(_PREFIX[side] + "top_bigram"))
+        for row, number, limit, pair in zip(rows.gather(hit).to_list(), *columns.get_columns(), strict=True):
+            item = _item(rule.name, side, round(number, 4), limit, rule.unit) | {"reason": rule.reason}
+            quoted = _quoted(rule, pairs[side], row, pair)
+            yield row, item | ({"found": quoted} if quoted else {})
+
+
+def _item(rule: str, side: str, value: float, limit: float, unit: str) -> Item:
+    return {"rule": rule, "reason": rule, "side": side, "value": value, "limit": limit, "unit": unit}
 
 
 def _fires(rule: Rule, value: pl.Expr, book: Book) -> pl.Expr:
     limit = book.limit(rule)
-    fires = value > limit if rule.compare == "above" else value < limit
+    fires = value > limit if rule.fires == "above" else value < limit
     if rule.only is not None:
         fires = fires & pl.col("relation").is_in(sorted(rule.only))
     return fires.fill_null(False)
 
 
-def _found(rule: Rule, texts: pl.Series, row: int, pair: int) -> list[str]:
-    """The strings a verdict rests on, where there are such."""
-    if rule.name in _LISTS:
-        found = texts[row : row + 1].str.extract_many(phrases.phrases(_LISTS[rule.name]), leftmost=True)[0].to_list()
+def _quoted(rule: Rule, texts: pl.Series, row: int, pair: int) -> list[str]:
+    """The strings that a verdict rests on, for the rules that rest on strings."""
+    text = texts[row : row + 1]
+    strings: list[str] = []
+    if rule.name in _LIST_OF_RULE:
+        strings = text.str.extract_many(phrases.phrases(_LIST_OF_RULE[rule.name]), leftmost=True)[0].to_list()
     elif rule.reason == "template":
-        found = texts[row : row + 1].str.extract_all(phrases.PLACEHOLDER)[0].to_list()
+        strings = text.str.extract_all(phrases.PLACEHOLDER)[0].to_list()
     elif rule.name in ("keyword_stuffing", "repetition.pair") and pair:
-        found = [chr(pair >> 21) + chr(pair & 0x1FFFFF)]
+        strings = [chr(pair >> 21) + chr(pair & 0x1FFFFF)]
     elif rule.reason in ("boilerplate_title", "empty_answer"):
-        found = [texts[row][:80]]
-    else:
-        found = []
-    return list(dict.fromkeys(found))[:_MOST_FOUND]
+        strings = [text[0][:_QUOTED_CHARS]]
+    return list(dict.fromkeys(strings))[:_QUOTED]
 
 
-def _malicious(pairs: pl.DataFrame, book: Book, matcher: malicious.Matcher) -> dict[int, list[dict[str, Any]]]:
-    """Categories that are met, by row number. Query and passage are read as one text, a line end between them."""
+def _malicious(pairs: pl.DataFrame, book: Book, matcher: malicious.Matcher) -> Fired:
+    """Categories that are met. Query and passage are read as one text, with a line end between them."""
     whole = pairs.select(pl.concat_str("query", "passage", separator="\n")).to_series()
-    out: dict[int, list[dict[str, Any]]] = {}
     least = book.least_malicious()
     for candidate in matcher.candidates(whole):
         row = candidate.row
@@ -186,57 +209,56 @@ def _malicious(pairs: pl.DataFrame, book: Book, matcher: malicious.Matcher) -> d
             if finding.category not in book.malicious:
                 continue
             limit = book.malicious_limit(finding.category, pairs["relation"][row], pairs["source"][row])
-            if finding.score < limit:
-                continue
-            name = f"malicious_{finding.category}"
-            item = {
-                "rule": name,
-                "reason": name,
-                "category": finding.category,
-                "side": "pair",
-                "value": round(finding.score, 3),
-            }
-            item |= {"limit": limit, "unit": "weighted score", **finding.evidence(candidate.text)}
-            out.setdefault(row, []).append(item)
-    return out
+            if finding.score >= limit:
+                name = f"malicious_{finding.category}"
+                item = _item(name, "pair", round(finding.score, 3), limit, "weighted score")
+                yield row, item | {"category": finding.category} | finding.evidence(candidate.text)
 
 
-def _learned(pairs: pl.DataFrame, book: Book, model: Model) -> dict[int, list[dict[str, Any]]]:
-    """Sides whose probability reaches the limit, by row number."""
-    out: dict[int, list[dict[str, Any]]] = {}
+def _learned(pairs: pl.DataFrame, book: Book, model: Model) -> Fired:
+    """Sides whose probability reaches the limit."""
     least = book.least_learned()
-    for side in ("query", "passage"):
+    for side in SIDES:
         chances = model.probabilities(pairs[side])
         for row in (chances >= least).nonzero()[0].tolist():
             limit = book.learned_limit(pairs["relation"][row], pairs["source"][row])
             if chances[row] >= limit:
-                item = {"rule": LEARNED, "reason": LEARNED, "side": side, "value": round(float(chances[row]), 4)}
-                out.setdefault(row, []).append(item | {"limit": limit, "unit": "probability of label 1"})
-    return out
+                value = round(float(chances[row]), 4)
+                yield row, _item(LEARNED, side, value, limit, "probability of label 1")
 
 
-def _private_item(side: str, found: list[private.Private]) -> dict[str, Any]:
-    kinds = dict(sorted(private.count(found).items()))
-    spans = [[item.kind, item.begin, item.end] for item in found]
-    return {
-        "rule": PRIVATE,
-        "reason": PRIVATE,
-        "side": side,
-        "value": len(found),
-        "limit": 0,
-        "unit": "pieces of private data",
-        "kinds": kinds,
-        "at": spans,
-    }
+def _private(
+    pairs: pl.DataFrame, counts: pl.DataFrame, book: Book, fired: dict[int, list[Item]], verdicts: Verdicts
+) -> None:
+    """Add private data to the rules that fired (drop), or mask it in the rows where none did (mask)."""
+    for side in SIDES:
+        for row in private.candidates(pairs[side], counts, _PREFIX[side]).to_list():
+            text = pairs[side][row]
+            pieces = private.find(text)
+            if not pieces:
+                continue
+            if book.private == "drop":
+                fired[row].append(_private_item(side, pieces))
+            elif row not in fired:
+                verdicts.masked[side][row] = private.mask(text, pieces)
+            else:
+                continue
+            verdicts.private += private.count(pieces)
 
 
-def _telling(top: float, item: dict[str, Any]) -> tuple[int, float, str]:
+def _private_item(side: str, pieces: list[private.Private]) -> Item:
+    kinds = dict(sorted(private.count(pieces).items()))
+    spans = [[piece.kind, piece.begin, piece.end] for piece in pieces]
+    return _item(PRIVATE, side, len(pieces), 0, "pieces of private data") | {"kinds": kinds, "at": spans}
+
+
+def _telling(rank: dict[str, int], top: float, item: Item) -> tuple[int, float, str]:
     """Sort key: content categories by score, then seo and contact_spam, then junk in the order of the book.
 
     A content category far below the `top` score of the row comes after them: one phrase of it in an advertisement.
     """
     category = item.get("category")
     if category is None:
-        return 2 + REASONS.index(item["reason"]), 0.0, item["side"]
+        return 2 + rank[item["reason"]], 0.0, item["side"]
     aside = category in CATEGORIES[-2:] or item["value"] < _ASIDE * top
     return int(aside), -item["value"], category
