@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from cmtp.kernels.jit import inlined, kernel
-from cmtp.text.compare import Folded, string_buffers
+from cmtp.text.buffers import string_buffers
+from cmtp.text.compare import Folded
 
 TILE: Final = 8
 """Shingles per pass over the permutations: the running minima are loaded and stored once per tile."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cmtp.kernels.jit import kernel
-from cmtp.text.compare import string_buffers
+from cmtp.text.buffers import string_buffers
 
 _LENGTH_BITS: Final = 22
 

@@ -26,24 +26,13 @@ from cmtp.encoders.kernel import (
     word_entries,
 )
 from cmtp.encoders.trie import build_trie
+from cmtp.text.buffers import string_buffers
 
 DATA = Path(__file__).parent / "static_zh"
 FILES = ("characters.npy", "closeness.npy", "neighbours.npy", "settings.json", "weights.npy", "words.txt")
 """characters uint16[65536]: code point → normalised code point, 0 for a separator. words: one a line, with its cost
 (−ln p) for the segmentation; weights f32 [words]. neighbours uint16, closeness uint8 [words, k]: the rows of similar
 words and how similar they are (`kernel.word_entries`). settings: see `distill.Settings`."""
-
-
-def arrow_text(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """The bytes (uint8) and offsets (int64 [n + 1]) of a string or large_string array; the bytes are not copied."""
-    width = np.int64 if pa.types.is_large_string(texts.type) else np.int32
-    _, offset_buffer, data_buffer = texts.buffers()
-    offsets = np.zeros(1, np.int64)
-    if len(texts):  # an empty array may come without offsets
-        offsets = np.frombuffer(offset_buffer, width)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
-    data = np.zeros(0, np.uint8) if data_buffer is None else np.frombuffer(data_buffer, np.uint8)
-    data.flags.writeable = False  # one type for the kernel, whichever kind of buffer Arrow holds
-    return data, offsets
 
 
 class StaticZh:
@@ -87,7 +76,7 @@ class StaticZh:
     def encode(self, texts: pa.Array, side: Side) -> np.ndarray:
         """See `Encoder.encode`."""
         check_texts(texts, side)
-        data, offsets = arrow_text(texts)
+        data, offsets = string_buffers(texts)
         out = np.zeros((len(texts), self.dim), dtype=np.float32)
         encode_texts(data, offsets, self._vocabulary, self._vectors, out)
         return out

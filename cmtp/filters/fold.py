@@ -19,8 +19,8 @@ import polars as pl
 import pyarrow as pa
 
 from cmtp.filters import chars
-from cmtp.filters.columns import buffers
 from cmtp.kernels.jit import kernel
+from cmtp.text.buffers import string_buffers
 from cmtp.text.utf8 import decode, encode
 
 SEPARATOR: Final = ","
@@ -96,7 +96,7 @@ def table() -> npt.NDArray[np.uint32]:
 
 def fold(column: pl.Series) -> tuple[pl.Series, pl.Series]:
     """A string column, folded; and how often per row symbols stand between two Chinese characters (快❤排)."""
-    offsets, data = buffers(column)
+    data, offsets = string_buffers(column.to_arrow())
     out_offsets, out = (
         np.zeros(len(offsets), np.int64),
         np.zeros(3 * (int(offsets[-1]) - int(offsets[0])) + 4, np.uint8),

@@ -19,8 +19,8 @@ import numpy.typing as npt
 import polars as pl
 
 from cmtp.errors import UsageError
-from cmtp.filters.columns import buffers
 from cmtp.kernels.jit import kernel
+from cmtp.text.buffers import string_buffers
 from cmtp.text.utf8 import decode
 
 BITS: Final = 18
@@ -54,7 +54,7 @@ class Model:
 
     def scores(self, column: pl.Series) -> npt.NDArray[np.float64]:
         """The uncalibrated score of each text of a string column without nulls."""
-        offsets, data = buffers(column)
+        data, offsets = string_buffers(column.to_arrow())
         out = np.zeros(len(column), np.float64)
         _score(offsets, data, self.weights, self.longest, MOST_CHARS, out)
         return out + self.bias
@@ -111,7 +111,7 @@ def sigmoid(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def grams(column: pl.Series, bits: int = BITS, longest: int = LONGEST) -> tuple[Ints, npt.NDArray[np.int32]]:
     """The different hashed n-grams of each text as row offsets, shape [rows + 1], and indices: a CSR matrix of ones."""
-    offsets, data = buffers(column)
+    data, offsets = string_buffers(column.to_arrow())
     starts = np.zeros(len(column) + 1, np.int64)
     indices = np.zeros(longest * (int(offsets[-1]) - int(offsets[0])) + 1, np.int32)
     _collect(offsets, data, 1 << bits, longest, MOST_CHARS, starts, indices)

@@ -22,10 +22,10 @@ import numpy.typing as npt
 import polars as pl
 
 from cmtp.filters import chars
-from cmtp.filters.columns import buffers
 from cmtp.filters.counts import COLUMNS, FENCE, Count, Counts, Text
 from cmtp.filters.repetition import repetition, seen_table
 from cmtp.kernels.jit import kernel
+from cmtp.text.buffers import string_buffers
 from cmtp.text.utf8 import decode
 
 TAG_BYTES: Final = 300
@@ -36,7 +36,7 @@ ENTITY_BYTES: Final = 9
 
 def measure(column: pl.Series, prefix: str) -> pl.DataFrame:
     """Counts per row of a string column without nulls, one Int64 column per `Count`, named prefix + name."""
-    offsets, data = buffers(column)
+    data, offsets = string_buffers(column.to_arrow())
     counts = np.zeros((len(COLUMNS), len(column)), np.int64)
     _count(offsets, data, chars.table(), function_words(), counts)
     return pl.DataFrame({prefix + name: counts[i] for i, name in enumerate(COLUMNS)})

@@ -21,9 +21,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from cmtp.kernels.jit import inlined, kernel
+from cmtp.text.buffers import string_buffers
 from cmtp.text.utf8 import decode
 
 _KEPT_SIGNS: Final = frozenset("%‰+<=>")
@@ -206,29 +206,6 @@ def fold(texts: pa.Array | pa.ChunkedArray) -> Folded:
         if _fold(data, offsets, single, expansion, codes, ends):
             return Folded(codes[: ends[-1]], ends)
         size *= 2
-
-
-def string_buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    """The UTF-8 bytes (uint8) and the offsets (int64, one more than rows) of a string column; nulls are empty strings.
-
-    No text is copied unless the column has several chunks or nulls, or is dictionary-encoded.
-    """
-    if isinstance(texts, pa.ChunkedArray):
-        texts = texts.combine_chunks()
-        if isinstance(texts, pa.ChunkedArray):
-            texts = pa.concat_arrays(texts.chunks) if texts.num_chunks else pa.array([], texts.type)
-    if pa.types.is_dictionary(texts.type):
-        texts = texts.cast(texts.type.value_type)
-    if not (pa.types.is_string(texts.type) or pa.types.is_large_string(texts.type)):
-        texts = texts.cast(pa.large_string())
-    if texts.null_count:
-        texts = pc.fill_null(texts, "")
-    kind = np.int64 if pa.types.is_large_string(texts.type) else np.int32
-    _, offsets, data = texts.buffers()
-    if offsets is None or len(texts) == 0:
-        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
-    spans = np.frombuffer(offsets, kind)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
-    return np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8), spans
 
 
 def comparison_form(text: str) -> str:

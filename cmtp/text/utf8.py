@@ -27,7 +27,7 @@ def decode(data: np.ndarray, at: np.uint64) -> tuple[int, np.uint64]:
         point = (first & 0x0F) << 12 | (np.int32(data[at + _1]) & 0x3F) << 6 | (np.int32(data[at + _2]) & 0x3F)
         after = at + _3
     elif first < 0x80:
-        point = np.int64(first)
+        point = first
         after = at + _1
     elif first < 0xE0:
         point = (first & 0x1F) << 6 | (np.int32(data[at + _1]) & 0x3F)
@@ -36,7 +36,7 @@ def decode(data: np.ndarray, at: np.uint64) -> tuple[int, np.uint64]:
         upper = (first & 0x07) << 18 | (np.int32(data[at + _1]) & 0x3F) << 12
         point = upper | (np.int32(data[at + _2]) & 0x3F) << 6 | (np.int32(data[at + _3]) & 0x3F)
         after = at + _4
-    return point, after
+    return int(point), after
 
 
 @kernel

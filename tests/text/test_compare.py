@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmtp.text.compare import comparison_form, fold, string_buffers
+from cmtp.text.compare import comparison_form, fold
 
 
 @pytest.mark.parametrize(
@@ -81,23 +81,6 @@ def test_columns_agree_with_single_texts():
     forms = ["".join(map(chr, whole.codes[a:b])) for a, b in itertools.pairwise(whole.ends)]
     assert forms == [comparison_form(text) for text in texts]
     assert whole.lengths.tolist() == [len(form) for form in forms]
-
-
-@pytest.mark.parametrize(
-    "column",
-    [
-        pa.array(["甲", None, "乙丙"]),
-        pa.array(["甲", "", "乙丙"], pa.large_string()),
-        pa.array(["丁", "甲", "", "乙丙"]).slice(1),
-        pa.array(["甲", "", "乙丙"]).dictionary_encode(),
-        pa.chunked_array([["甲", ""], ["乙丙"]]),
-        pa.chunked_array([["甲"], [], [None, "乙丙"]]),
-    ],
-)
-def test_every_kind_of_string_column(column):
-    data, offsets = string_buffers(column)
-    pieces = [bytes(data[a:b]).decode() for a, b in itertools.pairwise(offsets)]
-    assert pieces == ["甲", "", "乙丙"]
 
 
 @pytest.mark.parametrize("column", [pa.array([], pa.string()), pa.chunked_array([], pa.string()), pa.array([""])])
