@@ -1,18 +1,25 @@
 """Malicious categories: weighted terms over folded text, raised by the words of an offer, lowered by those of a report.
 
-score = T × (1 + min(O, 6) / 2) / (1 + min(B, 12) / d). T sums the weights of a category's different terms, two thirds
-of it where there is but one: short words come about by accident where two others meet (其中特别); less where nothing
-makes an offer. O sums those of the offer list (and of a contact or address given, of prices and bargains, and of words
-broken up to hide them), B those of the benign list; d is 2 where the text gives a contact or an address or hides words,
-else 1: a report does none of these. One topic word decides nothing: 赌博 alone scores .4, beside 依法 and 处罚 less,
-beside 加微信 and 注册送 more.
+For each category:
+
+    score = T × (1 + min(O, 6) / 2) / (1 + min(B, 12) / d)
+
+1. T sums the weights of the category's different terms. Words of the subject, each below 1, give 1.5 together at most.
+2. T counts two thirds where there is one term only, since a short word comes about by accident where two others meet
+   (其中特别). It counts three fifths where vices or goods are named and nothing makes an offer.
+3. O sums the weights of offer words, of a contact or address that is given, of prices and bargains, and of hiding.
+4. B sums the weights of the benign list: words that report, forbid, treat or explain.
+5. d is 2 where the text gives a contact or an address or hides words, else 1: a report does none of these.
+
+One topic word decides nothing: 赌博 alone scores .4, beside 依法 and 处罚 less, beside 加微信 and 注册送 more. The
+weights were set on the adversarial set of tests/filters/malicious and on ten real sources; docs/filters.md gives both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import polars as pl
 
@@ -24,34 +31,58 @@ from cmtp.filters.offer import BESIDE_WEIGHT, beside_trade, shapes
 LIMIT: Final = 2.0
 """Score from which a category is met; measured on statutes, medical and technical text (none above) and on offers."""
 SAID: Final = 0.6
-"""So much counts where no term is a phrase of an offer (weight 3) and nothing else in the text makes one: opinions."""
+"""T is multiplied by this where no term is a phrase of an offer and nothing else in the text makes one: opinions."""
+OFFER_PHRASE: Final = 3.0
+"""Weight from which a term is a phrase that only an offer uses."""
 _GOODS: Final = frozenset({"pornography", "gambling", "drugs", "weapons"})
 """Categories of which `SAID` holds: a swindler's words need no offer."""
 MOST_TOPIC: Final = 1.5
-"""What words of the subject, each below 1, give together: an article on pistols names ten parts of one."""
+"""What words of the subject, each below 1, give together at most: an article on pistols names ten parts of one."""
 QUOTED: Final = 0.5
-"""A term in quotation marks counts so much: reports quote, offers do not."""
+"""A term in quotation marks counts half: reports quote, offers do not."""
 _QUOTES: Final = {"“": "”", "‘": "’", "「": "」", "『": "』", "《": "》", "〈": "〉", '"': '"'}
 LONE: Final = 2 / 3
-"""A category's only term counts so much: a phrase of weight 3 is enough by itself, a suspicious word is not."""
+"""T is multiplied by this where there is one term: a phrase of weight 3 is enough alone, a suspicious word is not."""
 MOST_OFFER: Final = 6.0
+"""O at most."""
 MOST_BENIGN: Final = 12.0
+"""B at most."""
 CONTACT_WEIGHT: Final = 1.5
+"""Added to O where the text gives a contact."""
 ADDRESS_WEIGHT: Final = 0.5
+"""Added to O for each web address, three at most."""
 HIDING_WEIGHT: Final = 1.5
+"""Added to O where the text hides a word or a handle."""
 HIDDEN_CONTACT_WEIGHT: Final = 2.5
-"""A hidden handle is a term of contact_spam by itself, and no lone one: a word and a handle."""
+"""A hidden handle is a term of contact_spam by itself; it is not a lone one, being a word and a handle."""
 CURT_CONTACT_WEIGHT: Final = 1.5
-"""So is a handle after a single character that stands for the messenger: 扣 68274193."""
+"""A handle after a single character that stands for the messenger is one, too: 扣 68274193."""
 BREAK_WEIGHT: Final = 0.6
-"""Each symbol between two Chinese characters, from `_LEAST_BREAKS` to `_MOST_BREAKS`; a term of contact_spam."""
+"""Text broken up by symbols is a term of contact_spam: so much for each symbol between two Chinese characters."""
 _LEAST_BREAKS: Final = 3
+"""Symbols from which a text is broken up."""
 _MOST_BREAKS: Final = 5
+"""Symbols that count, at most."""
 _MOST_ADDRESSES: Final = 3
 _LEAD_WEIGHT: Final = 0.3
-"""Terms below this weight do not make a text worth a look: they count beside others."""
+"""Terms below this weight do not make a text worth a look; they count beside others."""
 
-Match = tuple[int, int, Entry]
+
+class Match(NamedTuple):
+    """A term at its place in the folded text."""
+
+    begin: int
+    end: int
+    entry: Entry
+
+
+class Span(NamedTuple):
+    """A term that counts for a category, at its place in the folded text, and the weight it has there."""
+
+    term: str
+    begin: int
+    end: int
+    weight: float
 
 
 @dataclass(frozen=True)
@@ -60,37 +91,36 @@ class Finding:
 
     Attributes:
         category: one of `CATEGORIES`.
-        score: as the module says.
-        spans: matched terms: term, begin and end in the folded text, weight.
-        offer: terms that raised the score, with the contact or address given.
-        benign: terms that lowered it.
+        score: see the module.
+        spans: the terms that make T, in order.
+        offer: what makes O: words, prices, the contacts and addresses.
+        benign: the words that make B.
     """
 
     category: str
     score: float
-    spans: list[tuple[str, int, int, float]]
+    spans: list[Span]
     offer: list[str] = field(default_factory=list)
     benign: list[str] = field(default_factory=list)
 
     def evidence(self, text: str) -> dict[str, Any]:
-        """JSON values for the reject row; positions are those of the text as it was."""
+        """JSON values for the reject row; the positions are those in `text`, the text before folding."""
         _, places = fold_text(text)
-        spans = [(term, places[begin], places[end - 1] + 1, weight) for term, begin, end, weight in self.spans]
-        matches = [
-            {"term": term, "text": text[begin:end], "at": [begin, end], "weight": weight}
-            for term, begin, end, weight in spans
-        ]
+        matches = []
+        for term, first, last, weight in self.spans:
+            begin, end = places[first], places[last - 1] + 1
+            matches.append({"term": term, "text": text[begin:end], "at": [begin, end], "weight": weight})
         return {"matches": matches, "offer": self.offer, "benign": self.benign}
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A text to look at closer.
+    """A text that holds a term or is broken up.
 
     Attributes:
         row: its number in the column.
-        text: as it was.
-        folded: as `fold` gives it.
+        text: before folding.
+        folded: what `fold` makes of it.
         forms: terms in it, folded.
         breaks: how often symbols stand between two Chinese characters.
     """
@@ -103,14 +133,18 @@ class Candidate:
 
 
 class Matcher:
-    """The compiled lexicon. Building it takes some tenths of a second: one per process and settings."""
+    """The compiled lexicon. It takes some tenths of a second to build: make one per process and settings.
+
+    Args:
+        extra: users' terms and weights by category, or ``offer`` and ``benign``.
+    """
 
     def __init__(self, extra: Mapping[str, Mapping[str, float]] | None = None) -> None:
         self.entries = compile_lexicon(extra)
         self._lead = [
             form
             for form, entries in self.entries.items()
-            if any(e.name in CATEGORIES and e.weight >= _LEAD_WEIGHT for e in entries)
+            if any(entry.name in CATEGORIES and entry.weight >= _LEAD_WEIGHT for entry in entries)
         ]
         self._forms = [*self.entries]
         self._lengths = sorted({len(form) for form in self._forms})
@@ -120,99 +154,77 @@ class Matcher:
         folded, breaks = fold(column)
         rows = (folded.str.contains_any(self._lead) | (breaks >= _LEAST_BREAKS)).arg_true()
         texts = folded.gather(rows)
-        found = texts.str.extract_many(self._forms, overlapping=True)
-        for row, text, forms, n in zip(rows, texts, found, breaks.gather(rows), strict=True):
-            yield Candidate(row, column[row], text, frozenset(forms), n)
+        terms = texts.str.extract_many(self._forms, overlapping=True)
+        for row, text, forms, count in zip(rows, texts, terms, breaks.gather(rows), strict=True):
+            yield Candidate(row, column[row], text, frozenset(forms), count)
 
     def read(self, text: str) -> Candidate:
         """One text, made ready for `findings`."""
         folded = fold_text(text)[0]
-        every = range(len(folded))
-        forms = {form for n in self._lengths for at in every if (form := folded[at : at + n]) in self.entries}
+        starts = range(len(folded))
+        forms = {form for n in self._lengths for i in starts if (form := folded[i : i + n]) in self.entries}
         return Candidate(0, text, folded, frozenset(forms), breaks_in(text))
 
     def _matches(self, folded: str, forms: Iterable[str]) -> list[Match]:
-        found: list[Match] = []
+        matches: list[Match] = []
         for form in sorted(forms):
             begin = folded.find(form)
             while begin >= 0:
-                if _stands_alone(folded, begin, begin + len(form)):
-                    found += [(begin, begin + len(form), entry) for entry in self.entries[form]]
+                end = begin + len(form)
+                if _stands_alone(folded, begin, end):
+                    matches += [Match(begin, end, entry) for entry in self.entries[form]]
                 begin = folded.find(form, begin + 1)
-        return found
+        return matches
 
     def findings(self, candidate: Candidate, least: float = 0.0) -> list[Finding]:
         """Categories with a score above 0, highest first.
 
+        The cheap bounds come first: what the terms could weigh at most, then the score with every term broken up.
+
         Args:
             candidate: the text.
-            least: where no category can reach this score, nothing is found, faster.
+            least: where no category can reach this score, the list is empty.
         """
-        folded, text = candidate.folded, candidate.text
-        matches = self._matches(folded, candidate.forms)
-        benign = _distinct([match for match in matches if match[2].name == "benign"])
-        calm = min(MOST_BENIGN, sum(entry.weight for _, _, entry in benign))
-        own = {name: _distinct([match for match in matches if match[2].name == name]) for name in CATEGORIES}
-        most = (1 + MOST_OFFER / 2) / (1 + calm / 2)
-        bonus = DISGUISE + BESIDE_WEIGHT
-        reach = {name: sum(max(1.0, e.weight) + bonus for *_, e in terms) * most for name, terms in own.items()}
-        reach["contact_spam"] += (HIDDEN_CONTACT_WEIGHT + BREAK_WEIGHT * min(_MOST_BREAKS, candidate.breaks)) * most
-        if max(reach.values()) < least:
+        matches = self._matches(candidate.folded, candidate.forms)
+        benign = _distinct([match for match in matches if match.entry.name == "benign"])
+        calm = min(MOST_BENIGN, sum(match.entry.weight for match in benign))
+        own = {name: _distinct([match for match in matches if match.entry.name == name]) for name in CATEGORIES}
+        if _reach(own, calm, candidate.breaks) < least:
             return []
-        context = _Context(text, folded, None, True, matches, benign, calm, candidate.breaks)
-        bound = self._weigh(folded, context, own)
+        context = _Context(candidate.text, candidate.folded, None, matches, benign, calm, candidate.breaks)
+        bound = _weigh(context, own)
         if not bound or bound[0].score < least:
             return []
-        return self._weigh(folded, replace(context, places=fold_text(text)[1], hopeful=False), own)
+        return _weigh(replace(context, places=fold_text(candidate.text)[1]), own)
 
-    def _weigh(self, folded: str, context: _Context, own: dict[str, list[Match]]) -> list[Finding]:
-        given, hosts = contacts(folded), addresses(folded)
-        hiding = context.breaks >= _LEAST_BREAKS or any(
-            context.is_broken(b, e) for b, e, entry in context.matches if entry.name != "benign"
-        )
-        offers = [match for match in context.matches if match[2].name == "offer"]
-        divisor = 2 if given or hosts or hiding else 1
-        base = CONTACT_WEIGHT * bool(given) + HIDING_WEIGHT * (hiding or any(contact.hidden for contact in given))
-        base += ADDRESS_WEIGHT * min(_MOST_ADDRESSES, len(hosts))
-        shaped = shapes(folded)
-        base += sum(weight for _, weight in shaped)
-        benign = [entry.term for _, _, entry in context.benign]
-        results = []
-        for category, terms in own.items():
-            spans = [(entry.term, b, e, context.weight(b, e, entry)) for b, e, entry in terms]
-            if category == "contact_spam":
-                spans += _hidden(given, context, spans)
-                if context.breaks >= _LEAST_BREAKS:
-                    spans.append(("broken text", 0, len(folded), BREAK_WEIGHT * min(_MOST_BREAKS, context.breaks)))
-            if not spans:
-                continue
-            said = {term for term, *_ in spans}
-            apart = [m for m in offers if m[2].term not in said and not any(b < m[1] and m[0] < e for b, e, _ in terms)]
-            apart = _distinct(apart)
-            pull = min(MOST_OFFER, base + sum(entry.weight for _, _, entry in apart))
-            lone = LONE if len(spans) == 1 and spans[0][0] != "hidden contact" else 1.0
-            if category in _GOODS and not pull and all(weight < 3 for *_, weight in spans):
-                lone = min(lone, SAID)
-            topic = sum(weight for *_, weight in spans if weight < 1)
-            total = sum(weight for *_, weight in spans) - topic + min(MOST_TOPIC, topic)
-            score = lone * total * (1 + pull / 2) / (1 + context.calm / divisor)
-            named = [entry.term for _, _, entry in apart] + [shape for shape, _ in shaped]
-            named += [contact.id for contact in given[:3]] + hosts[:3]
-            results.append(Finding(category, score, sorted(spans, key=lambda s: s[1]), named, benign))
-        return sorted(results, key=lambda finding: (-finding.score, CATEGORIES.index(finding.category)))
+
+def _reach(own: Mapping[str, list[Match]], calm: float, breaks: int) -> float:
+    """No category can have a higher score: every term in disguise, beside a word of trade, in the best of offers."""
+    most = (1 + MOST_OFFER / 2) / (1 + calm / 2)
+    bonus = DISGUISE + BESIDE_WEIGHT
+    reach = {name: sum(max(1.0, match.entry.weight) + bonus for match in own[name]) * most for name in own}
+    reach["contact_spam"] += (HIDDEN_CONTACT_WEIGHT + BREAK_WEIGHT * min(_MOST_BREAKS, breaks)) * most
+    return max(reach.values())
 
 
 @dataclass(frozen=True)
 class _Context:
     """What all categories of a text share.
 
-    Where `hopeful`, every term counts as broken up: a bound from above that needs no places in the text.
+    Attributes:
+        text: before folding.
+        folded: after it.
+        places: for each folded character its position in `text`; None while a bound from above is enough: then every
+            term counts as broken up and none as quoted.
+        matches: all terms of all lists.
+        benign: those of the benign list, each once.
+        calm: B.
+        breaks: how often symbols stand between two Chinese characters.
     """
 
     text: str
     folded: str
     places: list[int] | None
-    hopeful: bool
     matches: list[Match]
     benign: list[Match]
     calm: float
@@ -220,21 +232,13 @@ class _Context:
 
     def is_broken(self, begin: int, end: int) -> bool:
         if self.places is None:
-            return self.hopeful
+            return True
         return broken(self.text, self.places, begin, end) or self.is_framed(begin, end)
 
     def is_framed(self, begin: int, end: int) -> bool:
         if self.places is None:
-            return self.hopeful
+            return True
         return framed(self.text[self.places[begin] : self.places[end - 1] + 2])
-
-    def weight(self, begin: int, end: int, entry: Entry) -> float:
-        if self.is_quoted(begin, end):
-            return QUOTED * entry.weight
-        trade = BESIDE_WEIGHT if entry.name != "contact_spam" and beside_trade(self.folded, begin, end) else 0.0
-        if entry.disguised or not self.is_broken(begin, end):
-            return entry.weight + trade
-        return max(1.0, entry.weight) + DISGUISE + trade
 
     def is_quoted(self, begin: int, end: int) -> bool:
         if self.places is None:
@@ -242,23 +246,94 @@ class _Context:
         first, last = self.places[begin] - 1, self.places[end - 1] + 1
         return first >= 0 and last < len(self.text) and _QUOTES.get(self.text[first]) == self.text[last]
 
+    def hides(self) -> bool:
+        """Whether the text is broken up, or a term of any list but the benign one is."""
+        if self.breaks >= _LEAST_BREAKS:
+            return True
+        return any(self.is_broken(begin, end) for begin, end, entry in self.matches if entry.name != "benign")
 
-def _hidden(
-    given: list[Contact], context: _Context, spans: list[tuple[str, int, int, float]]
-) -> list[tuple[str, int, int, float]]:
-    """The first hidden handle as a term of contact_spam, or a curt one, unless its words count as much already."""
+    def weight(self, begin: int, end: int, entry: Entry) -> float:
+        """What a term weighs at its place."""
+        if self.is_quoted(begin, end):
+            return QUOTED * entry.weight
+        trade = BESIDE_WEIGHT if entry.name != "contact_spam" and beside_trade(self.folded, begin, end) else 0.0
+        if entry.disguised or not self.is_broken(begin, end):
+            return entry.weight + trade
+        return max(1.0, entry.weight) + DISGUISE + trade
+
+
+def _weigh(context: _Context, own: Mapping[str, list[Match]]) -> list[Finding]:
+    """Score the categories; see the module for the formula."""
+    given, hosts, hides = contacts(context.folded), addresses(context.folded), context.hides()
+    offers = [match for match in context.matches if match.entry.name == "offer"]
+    shaped = shapes(context.folded)
+    pull = CONTACT_WEIGHT * bool(given) + HIDING_WEIGHT * (hides or any(contact.hidden for contact in given))
+    pull += ADDRESS_WEIGHT * min(_MOST_ADDRESSES, len(hosts))
+    pull += sum(weight for _, weight in shaped)
+    divisor = 2 if given or hosts or hides else 1
+    benign = [match.entry.term for match in context.benign]
+    results = []
+    for category, terms in own.items():
+        spans = [Span(entry.term, begin, end, context.weight(begin, end, entry)) for begin, end, entry in terms]
+        if category == "contact_spam":
+            spans += _contact_spans(given, context, spans)
+        if not spans:
+            continue
+        words = _apart(offers, terms, spans)
+        offer = min(MOST_OFFER, pull + sum(match.entry.weight for match in words))
+        score = _terms(category, spans, offer) * (1 + offer / 2) / (1 + context.calm / divisor)
+        named = [match.entry.term for match in words] + [shape for shape, _ in shaped]
+        named += [contact.id for contact in given[:3]] + hosts[:3]
+        results.append(Finding(category, score, sorted(spans, key=lambda span: span.begin), named, benign))
+    return sorted(results, key=lambda finding: (-finding.score, CATEGORIES.index(finding.category)))
+
+
+def _terms(category: str, spans: list[Span], offer: float) -> float:
+    """T of a category."""
+    lone = LONE if len(spans) == 1 and spans[0].term != "hidden contact" else 1.0
+    if category in _GOODS and not offer and all(span.weight < OFFER_PHRASE for span in spans):
+        lone = min(lone, SAID)
+    topic = sum(span.weight for span in spans if span.weight < 1)
+    total = sum(span.weight for span in spans) - topic + min(MOST_TOPIC, topic)
+    return lone * total
+
+
+def _apart(offers: list[Match], terms: list[Match], spans: list[Span]) -> list[Match]:
+    """The offer words that are not terms of the category and do not overlap one."""
+    said = {span.term for span in spans}
+    return _distinct(
+        [
+            word
+            for word in offers
+            if word.entry.term not in said
+            and not any(term.begin < word.end and word.begin < term.end for term in terms)
+        ]
+    )
+
+
+def _contact_spans(given: list[Contact], context: _Context, spans: list[Span]) -> list[Span]:
+    """What contact_spam has besides its words: a hidden or curt handle, and broken text."""
+    own = _hidden(given, context, spans)
+    if context.breaks >= _LEAST_BREAKS:
+        weight = BREAK_WEIGHT * min(_MOST_BREAKS, context.breaks)
+        own.append(Span("broken text", 0, len(context.folded), weight))
+    return own
+
+
+def _hidden(given: list[Contact], context: _Context, spans: list[Span]) -> list[Span]:
+    """The first hidden handle, or else a curt one, unless the words it contains count as much already."""
     for name, least in (("hidden contact", HIDDEN_CONTACT_WEIGHT), ("curt contact", CURT_CONTACT_WEIGHT)):
         for contact in given:
             word = contact.end - len(contact.id)
             hidden = contact.hidden or context.is_broken(contact.begin, word) or context.is_framed(word, contact.end)
             if hidden if name == "hidden contact" else contact.curt:
-                inside = sum(weight for _, b, e, weight in spans if contact.begin <= b and e <= contact.end)
-                return [(name, contact.begin, contact.end, least - inside)] if inside < least else []
+                inside = sum(span.weight for span in spans if contact.begin <= span.begin and span.end <= contact.end)
+                return [Span(name, contact.begin, contact.end, least - inside)] if inside < least else []
     return []
 
 
 def _stands_alone(text: str, begin: int, end: int) -> bool:
-    """Latin terms are whole words: no letter or digit before, no letter after."""
+    """Whether a Latin term is a whole word: no letter or digit before it, no letter after it. Others always are."""
     first, last = text[begin], text[end - 1]
     if first.isascii() and first.isalnum() and begin and text[begin - 1].isascii() and text[begin - 1].isalnum():
         return False
@@ -266,11 +341,12 @@ def _stands_alone(text: str, begin: int, end: int) -> bool:
 
 
 def _distinct(matches: list[Match]) -> list[Match]:
-    """Longest matches first, none over another, each term once; in the order of the text."""
+    """Of matches that overlap the longest, and of each term one; in the order of the text."""
     kept: list[Match] = []
     terms: set[str] = set()
-    for begin, end, entry in sorted(matches, key=lambda m: (m[0] - m[1], m[0])):
-        if entry.term not in terms and not any(b < end and begin < e for b, e, _ in kept):
-            kept.append((begin, end, entry))
-            terms.add(entry.term)
-    return sorted(kept, key=lambda m: m[0])
+    for match in sorted(matches, key=lambda match: (match.begin - match.end, match.begin)):
+        apart = not any(other.begin < match.end and match.begin < other.end for other in kept)
+        if match.entry.term not in terms and apart:
+            kept.append(match)
+            terms.add(match.entry.term)
+    return sorted(kept, key=lambda match: match.begin)
