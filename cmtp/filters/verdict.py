@@ -232,22 +232,22 @@ def _private(
 ) -> None:
     """Add private data to the rules that fired (drop), or mask it in the rows where none did (mask)."""
     for side in SIDES:
-        for row in private.candidates(pairs[side], counts, _PREFIX[side]).to_list():
+        for row in private.may_hold_private(pairs[side], counts, _PREFIX[side]).to_list():
             text = pairs[side][row]
-            pieces = private.find(text)
+            pieces = private.find_private(text)
             if not pieces:
                 continue
             if book.private == "drop":
                 fired[row].append(_private_item(side, pieces))
             elif row not in fired:
-                verdicts.masked[side][row] = private.mask(text, pieces)
+                verdicts.masked[side][row] = private.mask_private(text, pieces)
             else:
                 continue
-            verdicts.private += private.count(pieces)
+            verdicts.private += private.count_kinds(pieces)
 
 
 def _private_item(side: str, pieces: list[private.Private]) -> Item:
-    kinds = dict(sorted(private.count(pieces).items()))
+    kinds = dict(sorted(private.count_kinds(pieces).items()))
     spans = [[piece.kind, piece.begin, piece.end] for piece in pieces]
     return _item(PRIVATE, side, len(pieces), 0, "pieces of private data") | {"kinds": kinds, "at": spans}
 
