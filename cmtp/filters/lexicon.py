@@ -1,4 +1,4 @@
-"""The malicious word lists: read, folded, and multiplied by the disguises that single characters wear."""
+"""The malicious word lists: read, folded, and multiplied by the disguises of single characters."""
 
 from __future__ import annotations
 
@@ -14,16 +14,25 @@ from cmtp.filters.fold import fold_text
 CATEGORIES: Final = ("pornography", "gambling", "drugs", "weapons", "fraud", "seo", "contact_spam")
 """Content first; seo and contact_spam name a pair only when no content category does."""
 CONTEXTS: Final = ("offer", "benign")
+"""Lists that raise and lower the score of every category."""
 DISGUISE: Final = 0.7
 """Added to the weight (taken as at least 1) of a term found in disguise: nobody disguises an encyclopaedia."""
 LEAST_DISGUISED: Final = 0.5
-"""Weaker terms are not looked for in disguise: half of them are part of other words."""
+"""Weaker terms are not looked for in disguise: half of the disguised forms are part of other words."""
 _DISGUISED: Final = frozenset({"pornography", "gambling", "drugs", "weapons", "fraud"})
+"""Categories whose terms are looked for in disguise."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a matched string stands for: the list it is in, the term as written there, its weight."""
+    """What a matched string stands for.
+
+    Attributes:
+        name: the list that holds it, one of `CATEGORIES` or `CONTEXTS`.
+        term: as it is written there.
+        weight: with what a disguise adds.
+        disguised: whether the string is a disguise of the term.
+    """
 
     name: str
     term: str
@@ -42,22 +51,26 @@ def _variants() -> dict[str, list[str]]:
 
 
 def disguises(term: str) -> set[str]:
-    """A folded term with one character disguised, two where it has three or more, or all that have pinyin in pinyin."""
+    """The forms of a folded term in which `variants.txt` lets it hide.
+
+    1. One character disguised: 堵博, du博, 贝者博 for 赌博.
+    2. Two characters disguised, where the term has three or more.
+    3. All characters that have pinyin in pinyin: dubo.
+    """
     variants = _variants()
-    spots = [at for at, char in enumerate(term) if char in variants]
-    found = {term[:at] + form + term[at + 1 :] for at in spots for form in variants[term[at]]}
+    places = [place for place, char in enumerate(term) if char in variants]
+    forms = {term[:place] + form + term[place + 1 :] for place in places for form in variants[term[place]]}
     if len(term) >= 3:
-        for one, two in combinations(spots, 2):
-            between = term[one + 1 : two], term[two + 1 :]
-            pairs = product(variants[term[one]], variants[term[two]])
-            found |= {term[:one] + first + between[0] + second + between[1] for first, second in pairs}
-    pinyin = [next((form for form in variants.get(char, ()) if form.isascii()), char) for char in term]
-    found.add("".join(pinyin))
-    return {form for form in found if form != term and len(form) > 1}
+        for first, second in combinations(places, 2):
+            between, after = term[first + 1 : second], term[second + 1 :]
+            pairs = product(variants[term[first]], variants[term[second]])
+            forms |= {term[:first] + one + between + two + after for one, two in pairs}
+    forms.add("".join(next((form for form in variants.get(char, ()) if form.isascii()), char) for char in term))
+    return {form for form in forms if form != term and len(form) > 1}
 
 
 def compile_lexicon(extra: Mapping[str, Mapping[str, float]] | None = None) -> dict[str, list[Entry]]:
-    """Every folded string to look for, and what it stands for (a string may be in several lists).
+    """Every folded string to look for, and what it stands for: one entry per list that holds it.
 
     Args:
         extra: users' terms by category (or ``offer``, ``benign``) with their weights; they replace equal built-in ones.
