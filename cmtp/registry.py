@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from importlib.metadata import entry_points
+from hashlib import sha256
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from cmtp.errors import UsageError
@@ -62,8 +65,28 @@ class Registry(Generic[T]):
                         f"{point.value} adds a {self.what} {point.name!r}, and there is one already: "
                         "rename its entry point"
                     )
-                self._outside[point.name] = point.load()
+                self._outside[point.name] = self._load(point)
         return self._items | self._outside
+
+    def _load(self, point: EntryPoint) -> T:
+        try:
+            return point.load()  # type: ignore[no-any-return]
+        except (ImportError, AttributeError) as error:
+            raise UsageError(f"the {self.what} {point.name!r} ({point.value}) cannot be loaded: {error}") from error
+
+    def origins(self) -> dict[str, str]:
+        """Where the items from outside come from, by name: package, version, and a digest of the item's module.
+
+        It belongs to the settings of a stage that applies them, so that another version has another fingerprint.
+        """
+        origins = {}
+        for point in entry_points(group=self.group):
+            package = f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.module
+            spec = find_spec(point.module)
+            file = Path(spec.origin) if spec is not None and spec.origin is not None else None
+            digest = sha256(file.read_bytes()).hexdigest()[:16] if file is not None and file.is_file() else "unknown"
+            origins[point.name] = f"{package} {digest}"
+        return dict(sorted(origins.items()))
 
     def names(self) -> list[str]:
         """The names of all items, built-in ones first."""

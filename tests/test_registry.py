@@ -43,3 +43,20 @@ def test_a_name_is_given_once(outside):
     outside("ours")
     with pytest.raises(UsageError, match=r"elsewhere:ITEM adds a thing 'ours'.*rename its entry point"):
         Registry("thing", "cmtp.things", {"ours": 1}).names()
+
+
+def test_an_item_that_cannot_be_loaded_is_named(outside, tmp_path):
+    outside("theirs")
+    (tmp_path / "elsewhere.py").write_text("")
+    with pytest.raises(UsageError, match=r"the thing 'theirs' \(elsewhere:ITEM\) cannot be loaded"):
+        Registry("thing", "cmtp.things", {}).names()
+
+
+def test_the_origin_of_an_item_follows_its_file(outside, tmp_path):
+    outside("theirs")
+    things = Registry("thing", "cmtp.things", {"ours": 1})
+    before = things.origins()
+    assert before.keys() == {"theirs"}
+    assert before["theirs"].startswith("elsewhere 1.0 ")
+    (tmp_path / "elsewhere.py").write_text("ITEM = 'changed'\n")
+    assert things.origins() != before
