@@ -1,9 +1,11 @@
 """The learned score: a logistic regression over hashed character n-grams, and its file.
 
-A text's features are its different n-grams of 1 to `longest` characters (ASCII letters in lower case), each hashed to
-one of 2^bits weights; the sum of their weights is divided by the square root of their number, which is the unit length
-of a vector of presences. A calibration (Platt, 1999) turns it into a probability. No weight comes with the package:
-`train` makes a model from a user's labels.
+1. Take the different n-grams of 1 to 4 characters of a text, ASCII letters in lower case.
+2. Hash each to one of 2^18 slots. Equal slots count once.
+3. Sum the slots' weights and divide by the square root of their number: they are a vector of ones, made unit length.
+4. Add the bias. That is the score; sigmoid(scale × score + shift) is the probability of label 1 (Platt, 1999).
+
+No weights come with the package: `train` makes a model from a user's labels.
 """
 
 from __future__ import annotations
@@ -24,11 +26,13 @@ from cmtp.text.buffers import string_buffers
 from cmtp.text.utf8 import decode
 
 BITS: Final = 18
-"""2^18 weights: a megabyte; 2^20 gain .001 of macro-F1 on 26,000 comments."""
+"""2^18 slots: a megabyte of weights. 2^20 slots gain .001 of macro-F1 on 26,000 comments."""
 LONGEST: Final = 4
+"""Characters of the longest n-gram."""
 MOST_CHARS: Final = 8192
-"""Characters of a text that are read."""
+"""Characters of a text that are read, from its beginning."""
 _FORMAT: Final = 1
+"""Version of the model file."""
 
 Ints = npt.NDArray[np.int64]
 
@@ -38,8 +42,8 @@ class Model:
     """A trained score.
 
     Attributes:
-        weights: by hashed n-gram, shape [2^bits], float32.
-        bias: added to the normalised sum.
+        weights: one per slot, shape [2^bits], float32.
+        bias: added to the sum.
         longest: longest n-gram in characters.
         scale, shift: the probability is sigmoid(scale × score + shift).
         about: what it was trained on and what was measured; JSON values.
@@ -56,7 +60,7 @@ class Model:
         """The uncalibrated score of each text of a string column without nulls."""
         data, offsets = string_buffers(column.to_arrow())
         out = np.zeros(len(column), np.float64)
-        _score(offsets, data, self.weights, self.longest, MOST_CHARS, out)
+        _score(offsets, data, self.weights, self.longest, out)
         return out + self.bias
 
     def probabilities(self, column: pl.Series) -> npt.NDArray[np.float64]:
@@ -98,7 +102,7 @@ def load_model(path: str) -> Model:
     except OSError as error:
         raise UsageError(f"filter.model: cannot read {path}: {error.strerror or error}") from error
     except (KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise UsageError(f"filter.model: {path} is no model of `cmtp filter train`: {error}") from error
+        raise UsageError(f"filter.model: {path} is not a model of `cmtp filter train`: {error}") from error
     if settings.pop("format", None) != _FORMAT:
         raise UsageError(f"filter.model: {path} has another format than {_FORMAT}; train it again")
     return Model(weights, **settings)
@@ -109,18 +113,27 @@ def sigmoid(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(0.5 * (1 + np.tanh(values / 2)))
 
 
-def grams(column: pl.Series, bits: int = BITS, longest: int = LONGEST) -> tuple[Ints, npt.NDArray[np.int32]]:
-    """The different hashed n-grams of each text as row offsets, shape [rows + 1], and indices: a CSR matrix of ones."""
+def ngram_slots(column: pl.Series, bits: int = BITS, longest: int = LONGEST) -> tuple[Ints, npt.NDArray[np.int32]]:
+    """The slots of each text's different n-grams, as a CSR matrix of ones has them.
+
+    Args:
+        column: strings without nulls.
+        bits: there are 2^bits slots.
+        longest: longest n-gram in characters.
+
+    Returns:
+        Where each text's slots begin, shape [texts + 1]; and the slots, sorted within each text.
+    """
     data, offsets = string_buffers(column.to_arrow())
     starts = np.zeros(len(column) + 1, np.int64)
     indices = np.zeros(longest * (int(offsets[-1]) - int(offsets[0])) + 1, np.int32)
-    _collect(offsets, data, 1 << bits, longest, MOST_CHARS, starts, indices)
+    _collect(offsets, data, 1 << bits, longest, starts, indices)
     return starts, indices[: starts[-1]]
 
 
 @kernel
-def _codes(data: npt.NDArray[np.uint8], begin: int, end: int, out: npt.NDArray[np.uint32]) -> int:
-    """Decode valid UTF-8 into code points, ASCII in lower case; their number, at most as many as `out` holds."""
+def _code_points(data: npt.NDArray[np.uint8], begin: int, end: int, out: npt.NDArray[np.uint32]) -> int:
+    """Decode valid UTF-8, ASCII letters in lower case, as far as `out` has room; the number of characters."""
     at, stop, n = np.uint64(begin), np.uint64(end), 0
     while at < stop and n < len(out):
         point, at = decode(data, at)
@@ -130,43 +143,52 @@ def _codes(data: npt.NDArray[np.uint8], begin: int, end: int, out: npt.NDArray[n
 
 
 @kernel
-def _different(codes: npt.NDArray[np.uint32], n: int, longest: int, mask: np.uint64, seen: npt.NDArray[np.int64],
-               stamp: int, out: npt.NDArray[np.int32]) -> int:  # fmt: skip
-    """Write the different hashed n-grams of a text; their number. `seen` remembers the stamp of the last row."""
-    count = 0
-    for at in range(n):
+def _ngram_slots(codes: npt.NDArray[np.uint32], longest: int, seen: Ints, row: int,
+                 out: npt.NDArray[np.int32]) -> int:  # fmt: skip
+    """Write the slots of a text's different n-grams; their number.
+
+    Args:
+        codes: the text.
+        longest: longest n-gram.
+        seen: one entry per slot, a power of two of them: the last row that used it.
+        row: number of the text, which no other has.
+        out: where the slots go.
+    """
+    mask, count = np.uint64(len(seen) - 1), 0
+    for begin in range(len(codes)):
         key = np.uint64(0xCBF29CE484222325)
-        for size in range(min(longest, n - at)):
-            key = (key ^ np.uint64(codes[at + size])) * np.uint64(0x9E3779B97F4A7C15)
+        for size in range(min(longest, len(codes) - begin)):
+            key = (key ^ np.uint64(codes[begin + size])) * np.uint64(0x9E3779B97F4A7C15)
             key ^= key >> np.uint64(29)
             slot = np.int64((key >> np.uint64(7)) & mask)
-            if seen[slot] != stamp:
-                seen[slot] = stamp
+            if seen[slot] != row:
+                seen[slot] = row
                 out[count] = slot
                 count += 1
     return count
 
 
 @kernel
-def _collect(offsets: Ints, data: npt.NDArray[np.uint8], size: int, longest: int, most: int, starts: Ints,
+def _collect(offsets: Ints, data: npt.NDArray[np.uint8], size: int, longest: int, starts: Ints,
              indices: npt.NDArray[np.int32]) -> None:  # fmt: skip
-    seen, codes = np.full(size, -1, np.int64), np.zeros(most, np.uint32)
+    """Write the sorted slots of all texts, one text behind the other, and where each text's begin."""
+    seen, codes = np.full(size, -1, np.int64), np.zeros(MOST_CHARS, np.uint32)
     for row in range(len(offsets) - 1):
-        n = _codes(data, offsets[row], offsets[row + 1], codes)
-        found = _different(codes, n, longest, np.uint64(size - 1), seen, row, indices[starts[row] :])
-        indices[starts[row] : starts[row] + found].sort()
-        starts[row + 1] = starts[row] + found
+        n = _code_points(data, offsets[row], offsets[row + 1], codes)
+        count = _ngram_slots(codes[:n], longest, seen, row, indices[starts[row] :])
+        indices[starts[row] : starts[row] + count].sort()
+        starts[row + 1] = starts[row] + count
 
 
 @kernel
-def _score(offsets: Ints, data: npt.NDArray[np.uint8], weights: npt.NDArray[np.float32], longest: int, most: int,
+def _score(offsets: Ints, data: npt.NDArray[np.uint8], weights: npt.NDArray[np.float32], longest: int,
            out: npt.NDArray[np.float64]) -> None:  # fmt: skip
-    seen, codes = np.full(len(weights), -1, np.int64), np.zeros(most, np.uint32)
-    slots = np.zeros(longest * most, np.int32)
+    seen, codes = np.full(len(weights), -1, np.int64), np.zeros(MOST_CHARS, np.uint32)
+    slots = np.zeros(longest * MOST_CHARS, np.int32)
     for row in range(len(offsets) - 1):
-        n = _codes(data, offsets[row], offsets[row + 1], codes)
-        found = _different(codes, n, longest, np.uint64(len(weights) - 1), seen, row, slots)
+        n = _code_points(data, offsets[row], offsets[row + 1], codes)
+        count = _ngram_slots(codes[:n], longest, seen, row, slots)
         total = 0.0
-        for i in range(found):
+        for i in range(count):
             total += weights[slots[i]]
-        out[row] = total / np.sqrt(max(found, 1))
+        out[row] = total / np.sqrt(max(count, 1))

@@ -24,7 +24,7 @@ import xxhash
 
 from cmtp.errors import UsageError
 from cmtp.filters.labelled import Labels, read_labelled, read_unlabelled
-from cmtp.filters.learned import BITS, LONGEST, Model, grams, sigmoid
+from cmtp.filters.learned import BITS, LONGEST, Model, ngram_slots, sigmoid
 from cmtp.filters.scores import Figures, figures, macro_f1
 
 PENALTIES: Final = (1.0, 4.0, 10.0)
@@ -131,7 +131,7 @@ def _held_out(texts: pl.Series) -> npt.NDArray[np.bool_]:
 
 def ngram_matrix(texts: pl.Series) -> scipy.sparse.csr_matrix:
     """The texts' n-grams as rows of unit length, shape [texts, 2^BITS]."""
-    starts, indices = grams(texts)
+    starts, indices = ngram_slots(texts)
     sizes = np.diff(starts)
     values = np.repeat(1 / np.sqrt(np.maximum(sizes, 1)), sizes).astype(np.float32)
     return scipy.sparse.csr_matrix((values, indices, starts), shape=(len(texts), 1 << BITS))

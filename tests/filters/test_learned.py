@@ -18,7 +18,7 @@ from cmtp.cli import app
 from cmtp.engine.plan import fingerprint
 from cmtp.errors import CmtpError, UsageError
 from cmtp.filters.labelled import read_labelled, read_unlabelled
-from cmtp.filters.learned import Model, grams, load_model
+from cmtp.filters.learned import Model, load_model, ngram_slots
 from cmtp.filters.scores import figures, macro_f1
 from cmtp.filters.stage import FilterStage
 from cmtp.filters.train import platt_scale, train_score
@@ -52,7 +52,7 @@ def model(tmp_path_factory):
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.text(alphabet="ABab西湖😀。 ", max_size=12), min_size=1, max_size=4))
 def test_features_are_the_different_ngrams(texts):
-    starts, indices = grams(pl.Series("t", texts, pl.String))
+    starts, indices = ngram_slots(pl.Series("t", texts, pl.String))
     for row, text in enumerate(texts):
         low = text.lower()
         different = {low[at : at + n] for n in (1, 2, 3, 4) for at in range(len(low) - n + 1)}
@@ -62,7 +62,7 @@ def test_features_are_the_different_ngrams(texts):
 
 def test_scores_are_means_of_weights_over_unit_length():
     column = pl.Series(["西湖", "湖", ""])
-    starts, indices = grams(column, bits=10)
+    starts, indices = ngram_slots(column, bits=10)
     weights = np.arange(1024, dtype=np.float32)
     scores = Model(weights, bias=0.5).scores(column)
     for row in range(3):
@@ -150,7 +150,7 @@ def test_files_that_are_no_model(tmp_path):
     with pytest.raises(UsageError, match="cannot read"):
         Recipe(filter=FilterSettings(model=str(path))).stage_settings("filter")
     path.write_bytes(b"nothing")
-    with pytest.raises(UsageError, match="no model"):
+    with pytest.raises(UsageError, match="not a model"):
         load_model(str(path))
 
 
