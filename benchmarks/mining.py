@@ -30,10 +30,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from cmtp.columns import distinct
 from cmtp.encoders.registry import load_encoder
 from cmtp.mining.dense import Matrix, exact_nearest
 from cmtp.mining.negatives import find_negatives
-from cmtp.mining.pool import Pool, Queries, distinct, mean_of
+from cmtp.mining.pool import Pool, Queries, mean_of
 from cmtp.recipe import MineSettings
 
 SYNONYMS = (

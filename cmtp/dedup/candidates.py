@@ -16,8 +16,8 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
+from cmtp.columns import byte_column
 from cmtp.dedup.exchange import U32, U64, Array, key_range
 from cmtp.dedup.kernel import band_keys, signatures, window_edges
 from cmtp.dedup.keyed import grouped
@@ -115,13 +115,7 @@ def send_bands(layout: Layout, index: int, side: Side, rows: Sketchable, setting
     numbers = (positions + layout.starts[index]).astype(np.uint32)
     band_rows = BandRows(keys, np.repeat(rows.order[positions], cut.bands), np.repeat(numbers, cut.bands))
     layout.bands(side).write(index, band_rows, key_range(keys, layout.band_ranges))
-    layout.sketches(side).write(index, SketchRows(numbers, _binary_values(signature.astype(np.uint8))))
-
-
-def _binary_values(matrix: Array) -> pa.FixedSizeBinaryArray:
-    """The rows of a matrix of bytes as Arrow values of one width."""
-    width, buffer = matrix.shape[1], pa.py_buffer(matrix)
-    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), len(matrix), [None, buffer])
+    layout.sketches(side).write(index, SketchRows(numbers, byte_column(signature.astype(np.uint8))))
 
 
 def mark_rejected(task: Task, store: Store) -> Result:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from cmtp.dedup import policy
 from cmtp.dedup.layout import Layout
 from cmtp.dedup.verdicts import Match, Reason, Verdicts
+from cmtp.ids import id_texts
 
 
 def evidence_of(verdicts: Verdicts, layout: Layout, settings: dict[str, Any]) -> list[str]:
@@ -66,7 +66,7 @@ def _in_older_release(verdicts: Verdicts, layout: Layout, settings: dict[str, An
     """Which row of which release has it."""
     texts = []
     names = layout.releases_of(verdicts.kept)
-    ids = policy.id_texts(verdicts.kept_id_high, verdicts.kept_id_low)
+    ids = id_texts(verdicts.kept_id_high, verdicts.kept_id_low)
     columns = (names, ids, verdicts.match.tolist(), verdicts.score.tolist())
     for release, pair_id, match, score in zip(*columns, strict=True):
         seen: dict[str, Any] = {"release": release, "pair_id": pair_id, "match": Match(match).label}

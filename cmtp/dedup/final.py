@@ -7,13 +7,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cmtp import schema
-from cmtp.dedup import policy
 from cmtp.dedup.evidence import evidence_of
 from cmtp.dedup.layout import Layout, decisions
 from cmtp.dedup.verdicts import Reason, Verdicts, resolve_chains
 from cmtp.engine.ledger import Ledger
 from cmtp.engine.store import Store
 from cmtp.engine.task import Result, StageJob, Task
+from cmtp.ids import id_texts
 
 
 def resolve_verdicts(task: Task, store: Store) -> Result:
@@ -40,7 +40,7 @@ def split_partition(task: Task, store: Store) -> Result:
     stays[rows] = False
     kept = (table.filter(pa.array(stays)) if len(rows) else table).cast(schema.PAIR)
     lost_to_none = (verdicts.kept == verdicts.row) | (verdicts.kept >= layout.own_rows)
-    kept_id = pa.array(policy.id_texts(verdicts.kept_id_high, verdicts.kept_id_low), pa.string())
+    kept_id = pa.array(id_texts(verdicts.kept_id_high, verdicts.kept_id_low), pa.string())
     columns = {
         "stage": pa.array(["dedup"] * len(rows), pa.string()),
         "reason": pa.DictionaryArray.from_arrays(

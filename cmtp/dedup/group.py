@@ -13,13 +13,13 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from cmtp.dedup import policy
 from cmtp.dedup.components import assign_batches, count_members, join_edges
 from cmtp.dedup.exchange import U64, Array
 from cmtp.dedup.layout import Batches, Layout, Side
 from cmtp.dedup.records import MemberRows, TextRows
 from cmtp.engine.store import Store
 from cmtp.engine.task import Result, Task
+from cmtp.ids import id_halves
 
 SLOT_ROWS: Final = 32_768
 """Rows whose texts a verifying task holds at a time, about."""
@@ -106,14 +106,14 @@ def gather_texts(task: Task, store: Store) -> Result:
     subjects = ["query"] if side == "passage" and settings["same_subject"] else []
     table = layout.read_pairs(index, ["pair_id", side, "doc_id", *subjects])
     table = table.take(pa.array(members.row.astype(np.int64) - layout.starts[index]))
-    id_high, id_low = policy.id_halves(table["pair_id"])
+    id_high, id_low = id_halves(table["pair_id"])
     ranked, sketches = layout.order.read_writer(index), layout.sketches(side).read_writer(index)
     order = ranked.order[np.searchsorted(ranked.row, members.row)]
     sketch = sketches.take(np.searchsorted(sketches.row, members.row)).sketch
     document_matters = not settings["near_within_document"] and index < layout.own
     texts = TextRows(
         row=members.row,
-        document=policy.id_halves(table["doc_id"])[1] if document_matters else id_low,
+        document=id_halves(table["doc_id"])[1] if document_matters else id_low,
         rank=(order >> np.uint64(32)).astype(np.uint32),
         id_high=id_high,
         id_low=id_low,

@@ -19,6 +19,7 @@ from cmtp.dedup.records import KeyRows, OrderRows
 from cmtp.dedup.verdicts import Match, Reason, Verdicts
 from cmtp.engine.store import Store
 from cmtp.engine.task import Result, Task
+from cmtp.ids import id_halves
 from cmtp.relations import relations_where
 from cmtp.text.compare import Folded, fold
 
@@ -54,7 +55,7 @@ def send_keys(task: Task, store: Store) -> Result:
         verdicts = _verdicts(layout, settings, row, folded, hashes)
         layout.write_verdicts("keys", index, verdicts)
         stays[np.isin(row, verdicts.row)] = False
-    id_high, id_low = policy.id_halves(table["pair_id"])
+    id_high, id_low = id_halves(table["pair_id"])
     rank = policy.ranks(table["passage"], table["source"], folded["passage"].lengths, settings, older)
     order = policy.compact(rank, id_high)
     layout.order.write(index, OrderRows(row, order))
@@ -115,7 +116,7 @@ def _has_relation(table: pa.Table, names: tuple[str, ...]) -> Array:
 
 def _dedup_units(table: pa.Table, id_high: U64) -> U64:
     """The document where many queries were written for one of its passages; the pair itself for other relations."""
-    return np.where(_has_relation(table, _SHARE_PASSAGE), policy.id_halves(table["doc_id"])[0], id_high)
+    return np.where(_has_relation(table, _SHARE_PASSAGE), id_halves(table["doc_id"])[0], id_high)
 
 
 def _blend(low: Array, high: Array) -> Array:

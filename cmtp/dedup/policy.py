@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from typing import Any, Final
 
 import numpy as np
@@ -121,18 +120,3 @@ def compact(rank: np.ndarray, id_high: np.ndarray) -> np.ndarray:
     That is enough to choose which rows to compare, and to cut a component. Verdicts go by the full order.
     """
     return rank.astype(np.uint64) << np.uint64(32) | id_high >> np.uint64(32)
-
-
-def id_halves(pair_id: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    """The 128-bit ids (32 hex digits) as upper and lower uint64."""
-    data, offsets = string_buffers(pair_id)
-    assert (np.diff(offsets) == 32).all(), "a pair_id is not 32 hex digits"
-    halves = np.frombuffer(binascii.unhexlify(data[offsets[0] : offsets[-1]].tobytes()), ">u8")
-    halves = halves.reshape(-1, 2).astype(np.uint64)
-    return halves[:, 0].copy(), halves[:, 1].copy()
-
-
-def id_texts(high: np.ndarray, low: np.ndarray) -> list[str]:
-    """The inverse of `id_halves`."""
-    text = np.stack([high, low], axis=1).astype(">u8").tobytes().hex()
-    return [text[i : i + 32] for i in range(0, len(text), 32)]

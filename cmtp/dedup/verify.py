@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from cmtp.columns import bytes_of
 from cmtp.dedup.candidates import distinct
 from cmtp.dedup.exchange import Array
 from cmtp.dedup.jaccard import Clusters, Limits, Neighbours, Rows, Sets, least_slots, promising, rows_of, sets_of
@@ -50,7 +51,7 @@ class _Batch:
             texts = self._read(slot)
             folded = fold(texts.text)
             older = texts.row >= layout.own_rows
-            parts.append(rows_of(folded, texts.document, older, _byte_matrix(texts.sketch)))
+            parts.append(rows_of(folded, texts.document, older, bytes_of(texts.sketch)))
             ids.append((texts.row, texts.id_high, texts.id_low))
             self.starts.append(self.starts[-1] + len(texts))
             if len(slots) == 1:
@@ -82,15 +83,6 @@ def _joined(columns: Iterable[pa.ChunkedArray]) -> pa.ChunkedArray:
     """Columns of one type, one after the other."""
     given = list(columns)
     return pa.chunked_array([chunk for column in given for chunk in column.chunks], given[0].type)
-
-
-def _byte_matrix(column: pa.ChunkedArray) -> Array:
-    """uint8[rows, width] of a column of binary values of one width."""
-    width = column.type.byte_width
-    parts = [
-        np.frombuffer(chunk.buffers()[1], np.uint8, len(chunk) * width, chunk.offset * width) for chunk in column.chunks
-    ]
-    return np.concatenate([np.empty(0, np.uint8), *parts]).reshape(-1, width)
 
 
 def verify_batch(task: Task, store: Store) -> Result:

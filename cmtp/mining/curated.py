@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cmtp.columns import codes_in, distinct
 from cmtp.dedup.evaluation import read_texts
 from cmtp.dedup.index import Index, find_overlaps, index_texts
 from cmtp.dedup.kernel import hash_folded
@@ -21,7 +22,7 @@ from cmtp.filters.pair_filter import open_filter
 from cmtp.kernels.dot import row_dots
 from cmtp.mining.cross_encoder import Rescore
 from cmtp.mining.negatives import Negative
-from cmtp.mining.pool import Pool, Queries, codes, distinct
+from cmtp.mining.pool import Pool, Queries
 from cmtp.relations import SYMMETRIC_RELATIONS
 from cmtp.sources.labels import NEGATIVE
 from cmtp.text.compare import fold
@@ -92,7 +93,7 @@ def curated_negatives(
     query, texts = _pairs_of(tables, queries.texts)
     if not len(texts):
         return negatives, 0
-    own_row = codes(texts, pool.passages)
+    own_row = codes_in(texts, pool.passages)
     disputed = pool.queries_of.has(queries.query[query], own_row[:, None])[:, 0]
     for own in (queries.passages, queries.texts):
         disputed |= pc.equal(texts, own.take(pa.array(query))).to_numpy(zero_copy_only=False)

@@ -9,9 +9,10 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
+from cmtp.columns import codes_in, distinct, vectors_of
 from cmtp.engine.store import Store
 from cmtp.mining import dense
-from cmtp.mining.pool import Pool, codes, distinct, large_strings, lowest, mean_of
+from cmtp.mining.pool import Pool, large_strings, lowest, mean_of
 from cmtp.shards.order import order_keys
 
 Kind = Literal["pools", "queries", "copies", "curated"]
@@ -73,7 +74,7 @@ class PoolFiles:
     def vectors(self) -> Iterator[np.ndarray]:
         """The passages' vectors, one partition after the other: [·, dim] float32."""
         for table in self.tables("pools", ["vector"]):
-            yield matrix(table["vector"])
+            yield vectors_of(table["vector"], np.float32)
 
 
 def read_pool(files: PoolFiles, exact_rows: int, seed: int) -> Pool:
@@ -100,21 +101,10 @@ def read_pool(files: PoolFiles, exact_rows: int, seed: int) -> Pool:
 
 def _owners_elsewhere(copies: pa.Table, ids: pa.ChunkedArray, row: np.ndarray) -> pa.Table:
     """Queries and documents of the copies of a pool's passages; `row` is the pool's row of each pair."""
-    pair = codes(copies["kept_id"], ids.combine_chunks())
+    pair = codes_in(copies["kept_id"], ids.combine_chunks())
     there = pa.array(pair >= 0)
     owners = copies.select(["query", "doc_id"]).filter(there)
     return owners.append_column("row", pa.array(row[pair[pair >= 0]])).cast(_OWNERS)
-
-
-def vector_column(vectors: np.ndarray) -> pa.Array:
-    """Column of vectors [n, dim] that the encode stage left in fp16: nothing is lost by that form."""
-    return pa.FixedSizeListArray.from_arrays(pa.array(vectors.astype(np.float16).ravel()), vectors.shape[1])
-
-
-def matrix(column: pa.ChunkedArray) -> np.ndarray:
-    """[n, dim] float32 of a column of vectors."""
-    flat = pa.concat_arrays(column.chunks)
-    return flat.flatten().to_numpy().reshape(len(flat), flat.type.list_size).astype(np.float32)  # type: ignore[no-any-return]
 
 
 def _in_one_piece(blocks: Iterable[np.ndarray], rows: int) -> np.ndarray:

@@ -29,7 +29,8 @@ from cmtp.errors import UsageError
 from cmtp.mining.dense import Hits
 from cmtp.mining.pool import Pool, Queries
 from cmtp.registry import Registry
-from cmtp.text.bm25 import Bm25Index, words
+from cmtp.text.bm25 import Bm25Index
+from cmtp.text.words import segmenter
 
 
 class Miner(Protocol):
@@ -81,7 +82,7 @@ class WordMiner:
     """BM25 over words: reads no meaning, but misses no word."""
 
     def __init__(self, pool: Pool) -> None:
-        self._index = Bm25Index(pool.passages.to_pylist(), words)
+        self._index = Bm25Index(pool.passages.to_pylist(), segmenter().words)
 
     def nearest(self, queries: Queries, k: int) -> Hits:
         """See `Miner`."""
@@ -93,7 +94,7 @@ MINERS: Final = Registry[MinerCard](
     "cmtp.miners",
     {
         "dense": MinerCard(DenseMiner, kind="mined"),
-        "bm25": MinerCard(WordMiner, packages=("bm25s", "rjieba"), install="pip install 'cmtp[bm25]'", keep=True),
+        "bm25": MinerCard(WordMiner, packages=("bm25s",), install="pip install 'cmtp[bm25]'", keep=True),
     },
 )
 """The miners by name."""

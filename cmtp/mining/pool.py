@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from cmtp.columns import codes_in, distinct
 from cmtp.mining.dense import VectorIndex
 from cmtp.relations import RELATIONS
 
@@ -164,10 +164,10 @@ class Queries:
             passages=passages,
             positives=positives,
             scores=rows["score"].to_numpy(),
-            doc=codes(rows["doc_id"], pool.documents),
-            query=codes(texts, pool.queries),
-            positive=codes(passages, pool.queries),
-            row=codes(passages, pool.passages),
+            doc=codes_in(rows["doc_id"], pool.documents),
+            query=codes_in(texts, pool.queries),
+            positive=codes_in(passages, pool.queries),
+            row=codes_in(passages, pool.passages),
             symmetric=np.array([RELATIONS[relation].symmetric for relation in relations], bool),
             centre=centre,
         )
@@ -188,15 +188,3 @@ def lowest(keys: np.ndarray) -> np.ndarray:
 def mean_of(vectors: np.ndarray) -> np.ndarray | None:
     """Their mean, [dim] float32; None where they are fewer than `CENTRE_MIN`."""
     return vectors.mean(axis=0, dtype=np.float64).astype(np.float32) if len(vectors) >= CENTRE_MIN else None
-
-
-def codes(values: pa.Array | pa.ChunkedArray, dictionary: pa.Array) -> np.ndarray:
-    """Place of each value in a dictionary of distinct values: [n] int64, -1 where it is not in it."""
-    return pc.fill_null(pc.index_in(values.cast(dictionary.type), dictionary), -1).to_numpy().astype(np.int64)  # type: ignore[no-any-return]
-
-
-def distinct(values: pa.Array) -> tuple[pa.Array, np.ndarray, np.ndarray]:
-    """The distinct values in order of first occurrence, the code of each value, and where each code occurs first."""
-    coded = pc.dictionary_encode(values)
-    values_codes = coded.indices.to_numpy().astype(np.int64)
-    return coded.dictionary, values_codes, np.unique(values_codes, return_index=True)[1]

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from cmtp.columns import vectors_of
 from cmtp.encoders.registry import load_encoder
 from cmtp.mining.cross_encoder import CrossEncoder, load_cross_encoder
 from cmtp.mining.curated import curated_negatives
-from cmtp.mining.files import PoolFiles, matrix, read_pool
+from cmtp.mining.files import PoolFiles, read_pool
 from cmtp.mining.negatives import Mined, Negative, find_negatives
 from cmtp.mining.pool import Queries, lowest, mean_of
 from cmtp.recipe import MineSettings
@@ -42,7 +43,8 @@ def search_block(
     """
     rows, centre = _read_queries(files, block, seed)
     pool = read_pool(files, settings.exact_rows, seed)
-    queries = Queries.of(rows, pool, matrix(rows["vector"]), matrix(rows["positive"]), centre)
+    vectors, positives = vectors_of(rows["vector"], np.float32), vectors_of(rows["positive"], np.float32)
+    queries = Queries.of(rows, pool, vectors, positives, centre)
     facts: dict[str, Any] = {}
     rescore: CrossEncoder | None = None
     if settings.cross_encoder is not None:
@@ -78,7 +80,7 @@ def _read_queries(files: PoolFiles, block: Block, seed: int) -> tuple[pa.Table, 
     """The block's rows (QUERY_COLUMNS and vectors), and the mean of all queries' vectors."""
     every = pa.concat_tables(files.tables("queries")).unify_dictionaries()
     sample = lowest(order_keys(every["pair_id"], seed))
-    centre = mean_of(matrix(every["vector"].take(pa.array(sample))))
+    centre = mean_of(vectors_of(every["vector"].take(pa.array(sample)), np.float32))
     return every.slice(block.start, block.size).combine_chunks(), centre
 
 

@@ -26,21 +26,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cmtp.columns import vector_column, vectors_of
 from cmtp.dedup.verdicts import Reason
 from cmtp.engine.store import Store
 from cmtp.engine.task import Result, StageJob, Task
 from cmtp.mining import dense
 from cmtp.mining.curated import labelled_negatives
-from cmtp.mining.files import (
-    COPY_COLUMNS,
-    CURATED_COLUMNS,
-    POOL_COLUMNS,
-    QUERY_COLUMNS,
-    Kind,
-    PoolFiles,
-    matrix,
-    vector_column,
-)
+from cmtp.mining.files import COPY_COLUMNS, CURATED_COLUMNS, POOL_COLUMNS, QUERY_COLUMNS, Kind, PoolFiles
 from cmtp.mining.plan import Plan, groups_of, make_plan, sample_cut
 from cmtp.mining.search import Block, search_block
 from cmtp.recipe import MineSettings
@@ -152,7 +144,7 @@ def collect(task: Task, store: Store) -> Result:
         some = rows.filter(pa.array(mask)).select(columns)
         for column, side in sides.items():
             vectors = encoded.vectors(store, side, scores[f"{side}_row"].to_numpy()[mask])
-            some = some.append_column(column, vector_column(vectors))
+            some = some.append_column(column, vector_column(vectors.astype(np.float16)))
         some = some.append_column("score", scores["similarity"].filter(pa.array(mask)))
         store.write_table(files.path(kind, index), some)
 
@@ -216,7 +208,7 @@ def sample_queries(files: PoolFiles, seed: int) -> np.ndarray:
     last = sample_cut(np.concatenate(keys), MEASURED)
     sample = []
     for own, table in zip(keys, files.tables("queries", ["vector"]), strict=True):
-        vectors = matrix(table["vector"])
+        vectors = vectors_of(table["vector"], np.float32)
         sample.append(vectors if last is None else vectors[own <= np.uint64(last)])
     return np.concatenate(sample)
 

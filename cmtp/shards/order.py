@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-ID_CHARS = 32
-"""Hex digits of an id."""
+from cmtp.ids import id_halves
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -25,13 +23,7 @@ def order_keys(ids: pa.Array | pa.ChunkedArray, seed: int) -> np.ndarray:
     Raises:
         ValueError: an id has another form.
     """
-    if len(ids) == 0:
-        return np.empty(0, np.uint64)
-    if pc.any(pc.not_equal(pc.binary_length(ids), ID_CHARS)).as_py():
-        raise ValueError("an id is not 32 hex digits")
-    chunks = ids.chunks if isinstance(ids, pa.ChunkedArray) else [ids]
-    text = b"".join(_bytes(chunk) for chunk in chunks)
-    x = np.frombuffer(bytes.fromhex(text.decode("ascii")), ">u8")[::2].astype(np.uint64)
+    x = id_halves(ids)[0]
     with np.errstate(over="ignore"):  # arithmetic modulo 2^64 is the point
         x = x + np.uint64(seed % 2**64) * _GOLDEN + _GOLDEN
         x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -42,13 +34,6 @@ def order_keys(ids: pa.Array | pa.ChunkedArray, seed: int) -> np.ndarray:
 def is_held_out(doc_ids: pa.Array | pa.ChunkedArray, share: float, seed: int) -> np.ndarray:
     """[n] bool: documents of the held-out share, by a seeded hash of the id and so the same in every build."""
     return order_keys(doc_ids, seed) < np.uint64(min(share, 1 - 2**-53) * 2.0**64)  # type: ignore[no-any-return]
-
-
-def _bytes(chunk: pa.Array) -> bytes:
-    chunk = chunk.cast(pa.string())
-    start = chunk.offset
-    offsets = np.frombuffer(chunk.buffers()[1], np.int32)[start : start + len(chunk) + 1]
-    return bytes(memoryview(chunk.buffers()[2])[offsets[0] : offsets[-1]]) if len(chunk) else b""
 
 
 def range_of(keys: np.ndarray, ranges: int) -> np.ndarray:

@@ -6,7 +6,6 @@ The formula is Lucene's: a term that n of N texts hold weighs ln(1 + (N - n + ½
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ class Bm25Index:
 
     Args:
         texts: m of them.
-        terms: the terms of a text, repeated as often as they occur: `words`, for example.
+        terms: the terms of a text, repeated as often as they occur: `cmtp.text.words.Segmenter.words`, for example.
 
     Raises:
         ImportError: bm25s is missing.
@@ -31,7 +30,7 @@ class Bm25Index:
         try:
             import bm25s
         except ImportError as error:
-            raise ImportError("BM25 needs bm25s and rjieba: pip install 'cmtp[bm25]'") from error
+            raise ImportError("BM25 needs bm25s: pip install 'cmtp[bm25]'") from error
         self._terms = terms
         self._index: bm25s.BM25 = bm25s.BM25(k1=1.2, b=0.75, backend="numba", csc_backend="scipy")
         # Numbers in place of terms, given out as they come: the library numbers a set, whose order differs by process.
@@ -62,11 +61,3 @@ class Bm25Index:
             found, found_scores = np.take_along_axis(found, order, 1), np.take_along_axis(found_scores, order, 1)
             rows[searched], scores[searched] = np.where(found_scores > 0, found, -1), np.maximum(found_scores, 0)
         return rows, scores
-
-
-def words(text: str) -> list[str]:
-    """The words of a text: jieba's, in one case and width, without punctuation and space."""
-    import rjieba
-
-    cut = rjieba.cut(unicodedata.normalize("NFKC", text).casefold())
-    return [word for word in cut if any(char.isalnum() for char in word)]

@@ -106,11 +106,3 @@ def test_policy_follows_the_order_of_the_setting():
 
 def test_policy_prefers_older_releases_to_everything():
     assert rank([0, 0, 0, 0], ["book"], older=True).max() < rank([1 << 30] * 4, ["web", "book", "news"]).min()
-
-
-def test_ids_survive_the_way_to_numbers_and_back():
-    ids = ["00000000000000010000000000000002", "ffffffffffffffff8000000000000000"]
-    high, low = policy.id_halves(pa.chunked_array([ids]))
-    assert high.tolist() == [1, 2**64 - 1]
-    assert low.tolist() == [2, 2**63]
-    assert policy.id_texts(high, low) == ids

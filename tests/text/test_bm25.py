@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from cmtp.text.bm25 import Bm25Index, words
+from cmtp.text.bm25 import Bm25Index
 
 TEXTS = ["甲 乙 乙 丙", "乙 丁", "丙 丙 丙 戊 己", "庚"]
 
@@ -44,10 +44,6 @@ def test_texts_without_any_term_find_nothing():
     rows, scores = Bm25Index(["", " "], str.split).nearest(["甲"], 2)
     assert rows.tolist() == [[-1, -1]]
     assert not scores.any()
-
-
-def test_words_are_in_one_case_and_width_without_punctuation():
-    assert words("ＡＰＩ 接口，怎么调用？") == ["api", "接口", "怎么", "调用"]
 
 
 def test_the_same_index_in_any_process():

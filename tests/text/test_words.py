@@ -27,6 +27,7 @@ def dictionary(tmp_path):
 
 
 def test_case_width_punctuation_and_space():
+    assert words(["ＡＰＩ 接口，怎么调用？"]) == [["api", "接口", "怎么", "调用"]]
     assert words(["ＧＰＵ的　价格，是Python的2倍！", "", "……"]) == [
         ["gpu", "的", "价格", "是", "python", "的", "2", "倍"],
         [],
