@@ -29,6 +29,7 @@ from pathlib import Path
 import numpy as np
 
 from cmtp.encoders.static_zh import DATA
+from cmtp.text.script import simplified
 
 HAN = re.compile(r"[㐀-䶿一-鿿]+")
 
@@ -57,13 +58,7 @@ class Settings:
     """Length of the neighbours' part of a word's vector when its own identity has length 1."""
 
 
-def traditional_to_simplified() -> dict[str, str]:
-    """OpenCC's character table: traditional → its first simplified form."""
-    text = files("opencc").joinpath("dictionary", "TSCharacters.txt").read_text(encoding="utf-8")
-    return {line.split("\t")[0]: line.split("\t")[1].split()[0] for line in text.splitlines() if "\t" in line}
-
-
-def character_table(simplified: Mapping[str, str]) -> np.ndarray:
+def character_table(to_simplified: Mapping[str, str]) -> np.ndarray:
     """uint16 [65536], code point → code point in half width (NFKC), lower case and simplified script.
 
     Letters and digits of any script are kept; everything else, and what normalises to several characters, is 0.
@@ -73,18 +68,18 @@ def character_table(simplified: Mapping[str, str]) -> np.ndarray:
         if 0xD800 <= code < 0xE000:  # surrogates: no characters
             continue
         char = unicodedata.normalize("NFKC", chr(code)).lower()
-        char = simplified.get(char, char)
+        char = to_simplified.get(char, char)
         if len(char) == 1 and ord(char) < 65536 and unicodedata.category(char)[0] in "LN":
             table[code] = ord(char)
-    return table[table]  # twice: OpenCC simplifies some characters to ones that it simplifies further
+    return table
 
 
-def word_frequencies(lines: Sequence[str], simplified: Mapping[str, str], longest: int) -> dict[str, int]:
+def word_frequencies(lines: Sequence[str], to_simplified: Mapping[str, str], longest: int) -> dict[str, int]:
     """Han words of up to `longest` characters with their counts, from jieba's lines `word count tag`.
 
     Traditional forms count towards the simplified word.
     """
-    fold = str.maketrans({k: v for k, v in simplified.items() if len(v) == 1})
+    fold = str.maketrans({k: v for k, v in to_simplified.items() if len(v) == 1})
     counts: dict[str, int] = {}
     for line in lines:
         word, count, _ = line.split(" ")
@@ -177,10 +172,9 @@ def embed_words(vocabulary: Sequence[str], cache: Path | None) -> np.ndarray:
 
 def distill(out: Path, settings: Settings, cache: Path | None = None) -> None:
     """Write the five files that `static_zh.FILES` describes to `out`."""
-    simplified = traditional_to_simplified()
     jieba = files("jieba")
     counts = word_frequencies(
-        jieba.joinpath("dict.txt").read_text(encoding="utf-8").splitlines(), simplified, settings.longest_word
+        jieba.joinpath("dict.txt").read_text(encoding="utf-8").splitlines(), simplified(), settings.longest_word
     )
     vocabulary = choose_vocabulary(counts, settings.words)
     embedded = embed_words(vocabulary, cache)
@@ -199,7 +193,7 @@ def distill(out: Path, settings: Settings, cache: Path | None = None) -> None:
     neighbours, dots = nearest(white, settings.neighbours)
 
     out.mkdir(parents=True, exist_ok=True)
-    np.save(out / "characters.npy", character_table(simplified))
+    np.save(out / "characters.npy", character_table(simplified()))
     np.save(out / "neighbours.npy", neighbours.astype(np.uint16))
     np.save(out / "closeness.npy", closeness_levels(dots))
     np.save(out / "weights.npy", weight.astype(np.float32))

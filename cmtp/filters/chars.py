@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from cmtp.text import frequent
+
 OTHER: Final = 0
 HAN: Final = 1
 KANA: Final = 2
@@ -45,13 +47,7 @@ STOP_CHARACTERS: Final = (
 list (configs/cmn_Hani.yml) without numerals and dates, and the most frequent ones beside them."""
 
 _SENTENCE_ENDS: Final = "。！？!?…；;.．"
-# Frequent characters whose UTF-8, two bytes at a time, gives the telltale characters of UTF-8 read as GBK.
-_FREQUENT: Final = (
-    "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道行所然家种事成方多经么去"
-    "法学如都同现当没动面起看定天分还进好小部其些主样理心本前开但因只从想实日军者意无力它与长把机十民第公此已工使情明性知全三又关点"
-    "正业外将两高间由问很最重并物手应战向头文体政美相见被利什二等产或新己制身果加西斯月话合回特代内信表化老给世位次度门任常先海通教"
-    "，。、：；！？（）“”《》"
-)
+_FREQUENT: Final = frequent.SIMPLIFIED + frequent.MARKS
 _WINDOWS_1252: Final = "€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import unicodedata
 from functools import cache
-from importlib.resources import files
 from typing import Final
 
 import numpy as np
@@ -21,6 +20,7 @@ import pyarrow as pa
 from cmtp.filters import chars
 from cmtp.kernels.jit import kernel
 from cmtp.text.buffers import string_buffers
+from cmtp.text.script import simplified
 from cmtp.text.utf8 import decode, encode
 
 SEPARATOR: Final = ","
@@ -49,20 +49,12 @@ _LOOK_ALIKES: Final = {
 
 
 @cache
-def _simplified() -> dict[str, str]:
-    """Traditional characters and their first simplified form (OpenCC's TSCharacters)."""
-    text = (files("opencc") / "dictionary" / "TSCharacters.txt").read_text("utf-8")
-    pairs = (line.split("\t") for line in text.splitlines() if "\t" in line)
-    return {old: new.split()[0] for old, new in pairs if len(old) == 1 and len(new.split()[0]) == 1}
-
-
-@cache
 def table() -> npt.NDArray[np.uint32]:
     """Folded code point of the basic plane, then of letters and pictures beyond it; 0: gone.
 
     Shape [65536 + 1024 + 2304].
     """
-    classes, simple = chars.table() & chars.CLASS, _simplified()
+    classes, simple = chars.table() & chars.CLASS, simplified()
     beyond = [*range(*_MATHEMATICAL), *range(*_PICTURES)]
     circled = {first + n: chr(97 + n) for first, length in _CIRCLED for n in range(length)}
     folded = np.zeros(0x10000 + len(beyond), np.uint32)

@@ -7,6 +7,7 @@ import io
 from typing import Any, Final
 
 from cmtp.sources.stream import Stream
+from cmtp.text import frequent
 from cmtp.text.clean import UNDECODABLE
 
 HEAD: Final = 1 << 16
@@ -23,14 +24,8 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
-# Some 170 of the most frequent characters of modern Chinese, in both scripts, and its punctuation: bytes decoded in the
-# wrong one of two multi-byte encodings give rare characters.
-_FREQUENT: Final = frozenset(
-    "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道行所然家种事成方多经么去"
-    "法学如都同现当没动面起看定天分还进好小部其些主样理心她本前开但因只从想实日军者意无力它与长把机十民第公此已工使情明性知全三又关点"
-    "正业外将两高间由问很最重并物手应战向头文体政美相见被利什二等产或新己制身果加西斯月话合回特代内信表化老给世位次度门任常先海通教儿"
-    "這個們來為國說時會對過發後裡種經麼學現當沒動還進樣開從實軍無長機與業將兩間問應戰頭體見產關點話給門，。、：；？！“”（）《》「」"
-)
+_FREQUENT: Final = frozenset(frequent.SIMPLIFIED + frequent.TRADITIONAL + frequent.MARKS + "儿「」")
+"""Bytes decoded in the wrong one of two multi-byte encodings give rare characters."""
 
 
 def _mark(error: UnicodeError) -> tuple[str, int]:

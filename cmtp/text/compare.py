@@ -16,7 +16,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
-from importlib.resources import files
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -24,6 +23,7 @@ import pyarrow as pa
 
 from cmtp.kernels.jit import inlined, kernel
 from cmtp.text.buffers import string_buffers
+from cmtp.text.script import simplified
 from cmtp.text.utf8 import decode
 
 _KEPT_SIGNS: Final = frozenset("%‰+<=>")
@@ -90,19 +90,6 @@ def _take(codes, ends, rows, new_ends, out):  # type: ignore[no-untyped-def]  # 
         out[new_ends[i] : new_ends[i + 1]] = codes[ends[rows[i]] : ends[rows[i] + 1]]
 
 
-def _simplified() -> dict[str, str]:
-    """Traditional → simplified, one character to one: OpenCC's first choice, followed to its end."""
-    text = (files("opencc") / "dictionary" / "TSCharacters.txt").read_text(encoding="utf-8")
-    pairs = (line.split("\t") for line in text.splitlines() if line)
-    first = {old: new.split(" ")[0] for old, new in pairs}
-    for old in first:
-        seen = {old}
-        while first[old] in first and first[old] not in seen:
-            seen.add(first[old])
-            first[old] = first[first[old]]
-    return first
-
-
 def _unfold(character: str) -> str:
     folded = unicodedata.normalize("NFKC", character).casefold()
     return unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", folded).casefold())
@@ -127,13 +114,13 @@ def _changing() -> Iterator[int]:
 @lru_cache(maxsize=1)
 def table() -> Table:
     """The comparison table, built once per process (about 0.1 s) from Python's Unicode data and OpenCC's dictionary."""
-    simplified = _simplified()
+    simple = simplified()
     single = np.arange(0x110000, dtype=np.int32)
     expansion: list[int] = [0, 0]  # -1: a separator; -0 would be no negative number
-    for point in sorted({*_changing(), *map(ord, simplified)}):
+    for point in sorted({*_changing(), *map(ord, simple)}):
         if unicodedata.category(chr(point)) in ("Cn", "Co"):  # stand for themselves, and are most of them
             continue
-        form = [ord(simplified.get(one, one)) for one in _unfold(chr(point)) if _stays(one)]
+        form = [ord(simple.get(char, char)) for char in _unfold(chr(point)) if _stays(char)]
         if len(form) == 1:
             single[point] = form[0]
         elif not form:

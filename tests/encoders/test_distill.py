@@ -26,12 +26,6 @@ def test_shipped_character_table_is_idempotent():
     assert np.array_equal(table[kept], kept)
 
 
-def test_opencc_table():
-    simplified = distill.traditional_to_simplified()
-    assert simplified["漢"] == "汉"
-    assert simplified["臺"] == "台"
-
-
 def test_word_frequencies_fold_and_filter():
     lines = ["学习 10 v", "學習 5 v", "AT&T 3 nz", "很长很长很长的词 9 n", "的 100 uj"]
     assert distill.word_frequencies(lines, SIMPLIFIED, longest=6) == {"学习": 15, "的": 100}
