@@ -20,7 +20,7 @@ from datetime import date
 from itertools import islice
 from pathlib import Path
 
-from cmtp.threads import limit_threads
+from cmtp.threads import limit_threads, usable_cores
 
 limit_threads()
 
@@ -34,7 +34,7 @@ def main():
     parser.add_argument("shards")
     parser.add_argument("--preset", default="nano")
     parser.add_argument("--steps", type=int, default=40)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--peak", type=float, help="bf16 peak of the GPU in TFLOP/s, for example 989 for an H100")
     parser.add_argument("--flagembedding", help="a Python that has FlagEmbedding")
     parser.add_argument("--write", type=Path, help="Markdown file for the table")
@@ -81,7 +81,7 @@ def write_rows(shards, settings, stage, path):
     from cmtp.train.shards import Corpus
 
     mine = getattr(settings, stage)
-    corpus = Corpus(shards, settings.eval)
+    corpus = Corpus(shards, settings.eval.split)
     blocks = corpus.weak(mine) if stage == "weak" else corpus.finetune(mine, 0, settings.seed)
     rows = (row for block in blocks for row in block)
     with path.open("w", encoding="utf-8") as lines:
@@ -122,7 +122,7 @@ def flagembedding(chosen, start, rows, mine, stage):
 def machine():
     names = re.findall(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{names[0] if names else platform.machine()}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB"
+    return f"{names[0] if names else platform.machine()}, {usable_cores()} cores, {memory:.0f} GiB"
 
 
 if __name__ == "__main__":

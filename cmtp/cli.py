@@ -255,16 +255,23 @@ def evaluate(
     ] = None,
     shards: Annotated[str | None, typer.Option(help="Build whose held-out documents are searched.")] = None,
     share: Annotated[
-        float, typer.Option(help="Held-out share, as in training; a build made with eval has its own.")
-    ] = 0.2,
+        float | None,
+        typer.Option(help="Held-out share of its documents; default: the model's own, or the build's if it has one."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed holds other documents out; default: as share.")] = None,
     benchmark: Annotated[str | None, typer.Option(help='Tasks of the hub, for example "MTEB(cmn, v1)".')] = None,
     encoder: Annotated[list[str] | None, typer.Option(help="Further encoder beside it, for example e5-small.")] = None,
 ) -> None:
     """Score a model on local files, held-out documents or, with a network, C-MTEB; baselines stand beside it."""
     _needs_train_extra()
-    from cmtp.evaluate.command import evaluate as run_evaluate
+    from cmtp.evaluate.command import evaluate_model
 
-    print(run_evaluate(model, file or [], shards, share, benchmark, encoder or []))
+    files, encoders = file or [], encoder or []
+    print(
+        evaluate_model(
+            model, files=files, shards=shards, share=share, seed=seed, benchmark=benchmark, encoders=encoders
+        )
+    )
 
 
 @app.command()
@@ -277,15 +284,16 @@ def probe(
 ) -> None:
     """Measure in about a minute how much a small encoder learns from a build."""
     _needs_train_extra()
-    from cmtp.evaluate.probe import Probe, compare
+    from cmtp.evaluate.probe import ProbeSettings, compare_builds
 
-    print(compare([shards, *(against or [])], Probe(seeds=seeds, steps=steps, share=share)))
+    print(compare_builds([shards, *(against or [])], ProbeSettings(seeds=seeds, steps=steps, share=share)))
 
 
 def _needs_train_extra() -> None:
     from importlib.util import find_spec
 
-    missing = [name for name in ("torch", "transformers", "sentence_transformers") if find_spec(name) is None]
+    needed = ("torch", "transformers", "sentence_transformers", "bm25s")
+    missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise UsageError(f"{', '.join(missing)} not installed: pip install 'cmtp[train]' -c constraints.txt")
 

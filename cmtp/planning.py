@@ -12,7 +12,6 @@ from cmtp.encoders.registry import check_encoder
 from cmtp.engine.plan import fingerprint, folder_of
 from cmtp.engine.task import Stage
 from cmtp.errors import UsageError
-from cmtp.evaluate.stage import EvalStage
 from cmtp.extract.stage import ExtractStage
 from cmtp.filters.book import open_book
 from cmtp.filters.learned import load_model
@@ -23,6 +22,7 @@ from cmtp.mining.settings import mine_settings
 from cmtp.mining.stage import MineStage
 from cmtp.recipe import Recipe
 from cmtp.schema import RELATIONS, STAGES
+from cmtp.shards.eval_stage import EvalStage
 from cmtp.similarity.encode import EncodeStage, encode_settings
 from cmtp.similarity.stage import SimilarityStage
 from cmtp.sources.discover import RawFiles, discover

@@ -1,6 +1,6 @@
 """One thread per process: tasks are the parallelism, and a sum must not depend on how many threads shared it.
 
-Imports nothing, because the limits count only when they are set before a library reads them.
+Imports no library, because the limits count only when they are set before a library reads them.
 """
 
 import os
@@ -11,3 +11,10 @@ VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMB
 def limit_threads() -> None:
     """Limit the numerical libraries of this process, and of the processes it starts, to one thread each."""
     os.environ.update(dict.fromkeys(VARIABLES, "1"))
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: on Linux those that its affinity mask allows, elsewhere all."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -59,15 +59,15 @@ def run(plan: dict[str, Any], raw: str, out: Path) -> Iterator[str]:
     import cmtp.train  # noqa: F401 - before torch: how its threads wait
     from cmtp.evaluate.cpack import compare_stages
     from cmtp.evaluate.negatives import Finetuning, compare_negatives
-    from cmtp.evaluate.probe import Probe, compare
+    from cmtp.evaluate.probe import ProbeSettings, compare_builds
 
     if unknown := set(plan) - PARTS:
         raise UsageError(f"the plan has {', '.join(sorted(unknown))}; known are {', '.join(sorted(PARTS))}")
-    settings = Probe(**plan["probe"])
+    settings = ProbeSettings(**plan["probe"])
     arms = list(plan["arms"].items())
     first = make(raw, out / "arms" / arms[0][0], arms[0][1])
     builds = [first, *(make(raw, out / "arms" / name, overrides, like=first) for name, overrides in arms[1:])]
-    yield compare(builds, settings)
+    yield compare_builds(builds, settings)
     if planted := plan.get("planted"):
         uncut = make(raw, out / "arms" / "before similarity", ["similarity.threshold=-1"], like=first)
         mapping = plant(uncut, out / "planted", planted["share"])
@@ -75,7 +75,7 @@ def run(plan: dict[str, Any], raw: str, out: Path) -> Iterator[str]:
             make(str(out / "planted"), out / "arms" / name, overrides, mapping)
             for name, overrides in planted["arms"].items()
         ]
-        yield compare([first, *mixed], settings)
+        yield compare_builds([first, *mixed], settings)
     if mined := plan.get("negatives"):
         ways = {
             name: way if way == RANDOM else make(raw, out / "arms" / name, way, like=first)

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from cmtp.evaluate.baselines import Score, score_bm25, score_static_zh
-from cmtp.evaluate.heldout import Retrieval, retrieval_task
-from cmtp.evaluate.measures import bootstrap, interval_text
+from cmtp.scoring.baselines import RetrievalScore, score_bm25, score_static_zh
+from cmtp.scoring.measures import bootstrap, interval_text
+from cmtp.shards.held_out import RetrievalTask, retrieval_task
 from cmtp.train.settings import TrainSettings, load_settings
 
 WITHOUT_PRETRAIN = "BGE w.o. pre-train (2)"
@@ -44,12 +44,12 @@ def compare_stages(shards: str, out: Path, preset: str, overrides: list[str], se
     Returns:
         A table of nDCG@10, and the three differences with 95 % intervals.
     """
-    found: dict[str, list[Score]] = {arm: [] for arm in ARMS}
+    found: dict[str, list[RetrievalScore]] = {arm: [] for arm in ARMS}
     task = None
     for seed in range(seeds):
         settings = load_settings(preset, None, [*overrides, f"seed={seed}", "finetune.instruction=true"])
         held = settings.eval
-        task = task or retrieval_task(shards, held.share, held.seed, held.max_queries, held.max_pool)
+        task = task or retrieval_task(shards, held.split, held.max_queries, held.max_pool)
         for arm, score in train_arms(shards, out / f"seed-{seed}", settings, task).items():
             found[arm].append(score)
     assert task is not None
@@ -69,7 +69,7 @@ def compare_stages(shards: str, out: Path, preset: str, overrides: list[str], se
     return "\n".join(lines)
 
 
-def train_arms(shards: str, out: Path, settings: TrainSettings, task: Retrieval) -> dict[str, Score]:
+def train_arms(shards: str, out: Path, settings: TrainSettings, task: RetrievalTask) -> dict[str, RetrievalScore]:
     """The four arms of a seed. Both finetuned ones start from the weights of BGE-pretrain."""
     from cmtp.train.run import score_folder, train_stages
 

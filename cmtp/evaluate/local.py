@@ -72,10 +72,10 @@ class Searched:
     """Grades of passages by query."""
 
 
-Local = Pairs | Ranked | Labelled | Searched
+LocalData = Pairs | Ranked | Labelled | Searched
 
 
-def read_local(path: Path) -> Local:
+def read_local(path: Path) -> LocalData:
     """Read a file or folder.
 
     Tab-separated text (with or without a header), CSV, or JSON lines, with sentence1, sentence2 and label; JSON lines

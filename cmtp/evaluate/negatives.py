@@ -17,11 +17,11 @@ from random import Random
 import numpy as np
 
 from cmtp.errors import UsageError
-from cmtp.evaluate.heldout import Retrieval, retrieval_task
-from cmtp.evaluate.measures import bootstrap, interval_text
-from cmtp.evaluate.probe import Probe, score_model, train_pairs, train_static, train_tokenizer, use_all_cores
-from cmtp.train.batches import Batches, Block, Row
-from cmtp.train.settings import FinetuneSettings, HeldOut
+from cmtp.evaluate.probe import ProbeSettings, score_model, train_pairs, train_static, train_tokenizer, use_all_cores
+from cmtp.scoring.measures import bootstrap, interval_text
+from cmtp.shards.held_out import RetrievalTask, retrieval_task
+from cmtp.train.batches import Batches, RowBlock, TrainRow
+from cmtp.train.settings import FinetuneSettings
 from cmtp.train.shards import Corpus
 
 RANDOM = "random"
@@ -41,7 +41,7 @@ class Finetuning:
     """Whether the other rows' passages are negatives as well."""
 
 
-def compare_negatives(arms: Mapping[str, str], pairs: Probe, settings: Finetuning) -> str:
+def compare_negatives(arms: Mapping[str, str], pairs: ProbeSettings, settings: Finetuning) -> str:
     """Finetune on each arm's negatives and put the arms side by side.
 
     Args:
@@ -58,7 +58,7 @@ def compare_negatives(arms: Mapping[str, str], pairs: Probe, settings: Finetunin
     """
     use_all_cores()
     first = next(iter(arms.values()))
-    task = retrieval_task(first, pairs.share, pairs.held_seed, pairs.max_queries, pairs.max_pool)
+    task = retrieval_task(first, pairs.held_out, pairs.max_queries, pairs.max_pool)
     tokenizer = train_tokenizer(first, pairs)
     rows, _ = train_pairs(first, task, pairs)
     tables = {
@@ -92,9 +92,11 @@ def compare_negatives(arms: Mapping[str, str], pairs: Probe, settings: Finetunin
     return "\n".join(lines)
 
 
-def arm_rows(shards: str, task: Retrieval, pairs: Probe, settings: Finetuning) -> dict[tuple[str, str], Row]:
+def arm_rows(
+    shards: str, task: RetrievalTask, pairs: ProbeSettings, settings: Finetuning
+) -> dict[tuple[str, str], TrainRow]:
     """A build's finetune rows outside the held-out documents that have enough negatives, by query and positive."""
-    corpus = Corpus(shards, HeldOut(share=pairs.share, seed=pairs.held_seed))
+    corpus = Corpus(shards, pairs.held_out)
     wanted = FinetuneSettings(negatives=settings.negatives, instruction=False, within="source")
     asked = set(task.queries)
     return {
@@ -105,7 +107,7 @@ def arm_rows(shards: str, task: Retrieval, pairs: Probe, settings: Finetuning) -
     }
 
 
-def with_random(rows: dict[tuple[str, str], Row], negatives: int, seed: int) -> dict[tuple[str, str], Row]:
+def with_random(rows: dict[tuple[str, str], TrainRow], negatives: int, seed: int) -> dict[tuple[str, str], TrainRow]:
     """The rows with seeded random positives of other rows of their source as negatives."""
     pools: dict[object, list[str]] = {}
     for row in rows.values():
@@ -120,7 +122,7 @@ def with_random(rows: dict[tuple[str, str], Row], negatives: int, seed: int) -> 
     return found
 
 
-def finetune(model: object, rows: Sequence[Row], pairs: Probe, settings: Finetuning, seed: int) -> None:
+def finetune(model: object, rows: Sequence[TrainRow], pairs: ProbeSettings, settings: Finetuning, seed: int) -> None:
     """Go on with rows that have hard negatives: Adam, learning rate falling linearly. Changes `model`."""
     import torch
     from sentence_transformers import SentenceTransformer
@@ -140,7 +142,7 @@ def finetune(model: object, rows: Sequence[Row], pairs: Probe, settings: Finetun
         for row in rows
     ]
 
-    def read(epoch: int) -> Iterator[Block]:
+    def read(epoch: int) -> Iterator[RowBlock]:
         return iter([list(cut)])
 
     loss = InfoNCE(model, 1 / pairs.scale, chunk=sys.maxsize)  # a batch of token tables fits into memory

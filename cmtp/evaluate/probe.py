@@ -8,7 +8,6 @@ build does not gain by its duplicates.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,21 +17,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cmtp.errors import UsageError
-from cmtp.evaluate.baselines import Score, score_bm25, score_embeddings, score_static_zh
-from cmtp.evaluate.heldout import Retrieval, own_split, read_pairs, retrieval_task
-from cmtp.evaluate.measures import bootstrap, interval_text
 from cmtp.evaluate.overlap import Copies
-from cmtp.train.batches import Batches, Block, Row
+from cmtp.scoring.baselines import RetrievalScore, score_bm25, score_embeddings, score_static_zh
+from cmtp.scoring.measures import bootstrap, interval_text
+from cmtp.shards.held_out import RetrievalTask, Split, build_split, read_pairs, retrieval_task
+from cmtp.threads import usable_cores
+from cmtp.train.batches import Batches, RowBlock, TrainRow
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from tokenizers import Tokenizer
 
-BLOCK = 65_536
+BLOCK_PAIRS = 65_536
+"""Pairs that are shuffled together."""
 
 
 @dataclass(frozen=True)
-class Probe:
+class ProbeSettings:
     """Settings of a probe."""
 
     seeds: int = 3
@@ -52,9 +53,14 @@ class Probe:
     max_queries: int = 1000
     max_pool: int = 20_000
 
+    @property
+    def held_out(self) -> Split:
+        """Documents searched, where the builds have held out none themselves."""
+        return Split(self.share, self.held_seed)
+
 
 @dataclass(frozen=True)
-class Outcome:
+class ProbeResult:
     """A build's scores."""
 
     name: str
@@ -62,7 +68,7 @@ class Outcome:
     """Training pairs outside the held-out documents, without copies."""
     copies: int
     """Pairs left out because they copy a text of the task."""
-    scores: list[Score]
+    scores: list[RetrievalScore]
     """[s] one per seed."""
 
     @property
@@ -71,7 +77,7 @@ class Outcome:
         return np.stack([score.ndcg for score in self.scores])
 
 
-def compare(shards: Sequence[str], settings: Probe) -> str:
+def compare_builds(shards: Sequence[str], settings: ProbeSettings) -> str:
     """Probe builds and put them side by side.
 
     Returns:
@@ -80,12 +86,12 @@ def compare(shards: Sequence[str], settings: Probe) -> str:
     Raises:
         UsageError: the builds do not hold the same documents out.
     """
-    if len({own_split(build) for build in shards}) > 1:
+    if len({build_split(build) for build in shards}) > 1:
         raise UsageError("the builds have held out different documents themselves (eval in their recipes)")
     use_all_cores()
-    task = retrieval_task(shards[0], settings.share, settings.held_seed, settings.max_queries, settings.max_pool)
+    task = retrieval_task(shards[0], settings.held_out, settings.max_queries, settings.max_pool)
     tokenizer = train_tokenizer(shards[0], settings)
-    outcomes = [probe(build, task, tokenizer, settings) for build in shards]
+    outcomes = [probe_build(build, task, tokenizer, settings) for build in shards]
     lines = [
         f"held-out documents of {Path(shards[0]).name}: {len(task.queries):,} queries over "
         f"{len(task.passages):,} passages; {settings.steps:,} steps of {settings.batch}, {settings.seeds} seeds",
@@ -102,11 +108,11 @@ def compare(shards: Sequence[str], settings: Probe) -> str:
     return "\n".join(lines)
 
 
-def train_tokenizer(shards: str, settings: Probe) -> Tokenizer:
+def train_tokenizer(shards: str, settings: ProbeSettings) -> Tokenizer:
     """Byte-pair encoding of a sample of the build: for Chinese, characters and frequent words."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-    frame = read_pairs(shards, ["query", "passage"], settings.share, settings.held_seed, held_out=False).head(20_000)
+    frame = read_pairs(shards, ["query", "passage"], settings.held_out, held_out=False).head(20_000)
     tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -123,35 +129,35 @@ def use_all_cores() -> None:
     """The command line limits libraries to one thread, for pools of processes: here is none."""
     import torch
 
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.set_num_threads(usable_cores())
 
 
-def probe(shards: str, task: Retrieval, tokenizer: Tokenizer, settings: Probe) -> Outcome:
+def probe_build(shards: str, task: RetrievalTask, tokenizer: Tokenizer, settings: ProbeSettings) -> ProbeResult:
     """Train once per seed and score."""
     rows, copies = train_pairs(shards, task, settings)
     scores = []
     for seed in range(settings.seeds):
         model = train_static(rows, tokenizer, settings, seed)
         scores.append(score_model(str(seed), model, task, settings))
-    return Outcome(Path(shards).name, len(rows), copies, scores)
+    return ProbeResult(Path(shards).name, len(rows), copies, scores)
 
 
-def train_pairs(shards: str, task: Retrieval, settings: Probe) -> tuple[list[Row], int]:
+def train_pairs(shards: str, task: RetrievalTask, settings: ProbeSettings) -> tuple[list[TrainRow], int]:
     """A build's pairs outside the held-out documents that copy no text of the task, and how many do."""
-    frame = read_pairs(shards, ["query", "passage"], settings.share, settings.held_seed, held_out=False)
+    frame = read_pairs(shards, ["query", "passage"], settings.held_out, held_out=False)
     passages = [text[: settings.characters] for text in frame["passage"]]
     copies = Copies(task.passages[: task.held_out]).found(passages)
     asked = set(task.queries)
     rows = [
-        Row(query, (passage,))
+        TrainRow(query, (passage,))
         for query, passage, copied in zip(frame["query"], passages, copies, strict=True)
         if not copied and query not in asked
     ]
     return rows, len(frame) - len(rows)
 
 
-def score_model(name: str, model: SentenceTransformer, task: Retrieval, settings: Probe) -> Score:
-    """Score a static model on a task, whose passages are cut as in training."""
+def score_model(name: str, model: SentenceTransformer, task: RetrievalTask, settings: ProbeSettings) -> RetrievalScore:
+    """RetrievalScore a static model on a task, whose passages are cut as in training."""
     queries = model.encode(task.queries, normalize_embeddings=True, show_progress_bar=False)
     found = model.encode(
         [text[: settings.characters] for text in task.passages], normalize_embeddings=True, show_progress_bar=False
@@ -159,15 +165,15 @@ def score_model(name: str, model: SentenceTransformer, task: Retrieval, settings
     return score_embeddings(name, task, np.asarray(queries), np.asarray(found))
 
 
-def train_static(rows: list[Row], tokenizer: Tokenizer, settings: Probe, seed: int) -> SentenceTransformer:
+def train_static(rows: list[TrainRow], tokenizer: Tokenizer, settings: ProbeSettings, seed: int) -> SentenceTransformer:
     """Train a StaticEmbedding: Adam, learning rate falling linearly."""
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
-    def read(epoch: int) -> Iterator[Block]:
-        return (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
+    def read(epoch: int) -> Iterator[RowBlock]:
+        return (rows[start : start + BLOCK_PAIRS] for start in range(0, len(rows), BLOCK_PAIRS))
 
     torch.manual_seed(seed)
     model = SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_dim=settings.dimension)], device="cpu")

@@ -22,12 +22,13 @@ from mteb.abstasks import (
 from mteb.models.abs_encoder import AbsEncoder
 from mteb.models.model_meta import ModelMeta, ScoringFunction
 
-from cmtp.evaluate.baselines import bm25_scores
-from cmtp.evaluate.local import Labelled, Local, Pairs, Ranked, Searched
+from cmtp.evaluate.local import Labelled, LocalData, Pairs, Ranked, Searched
+from cmtp.scoring.baselines import bigrams
+from cmtp.text.bm25 import Bm25Index
 from cmtp.train.batches import text_hash
 
 Embed = Callable[[Sequence[str], bool], np.ndarray]
-"""Texts, and whether they are queries to search with, to [n, d] L2-normalised vectors."""
+"""Takes texts and whether they are queries to search with; gives [n, d] L2-normalised vectors."""
 
 SEARCHING = ("Retrieval", "Reranking")
 """Types whose queries get the instruction (C-Pack's own evaluation), and that BM25 can do."""
@@ -58,7 +59,7 @@ class TextEncoder(AbsEncoder):
 
 
 class BM25:
-    """BM25 as mteb calls a search engine."""
+    """BM25 over character bigrams, as mteb calls a search engine."""
 
     name = "BM25"
 
@@ -75,20 +76,19 @@ class BM25:
         self, queries: Dataset, *, top_k: int, top_ranked: dict[str, list[str]] | None = None, **_: Any
     ) -> dict[str, dict[str, float]]:
         """Scores of the best passages of each query, or of those it is given."""
-        scores = bm25_scores(list(queries["text"]), self.texts)
-        place = {key: at for at, key in enumerate(self.ids)}
-        found: dict[str, dict[str, float]] = {}
-        for at, key in enumerate(queries["id"]):
-            row = scores(at, at + 1)[0]
+        index = Bm25Index(self.texts, bigrams)
+        k = len(self.texts) if top_ranked is not None else min(top_k, len(self.texts))
+        results: dict[str, dict[str, float]] = {}
+        for query_id, query in zip(queries["id"], queries["text"], strict=True):
+            rows, scores = index.nearest([query], k)
+            best = {self.ids[row]: float(score) for row, score in zip(rows[0], scores[0], strict=True) if row >= 0}
             if top_ranked is not None:
-                best = np.array([place[one] for one in top_ranked[key]])
-            else:
-                best = np.argsort(-row, kind="stable")[:top_k]
-            found[key] = {self.ids[i]: float(row[i]) for i in best}
-        return found
+                best = {passage_id: best.get(passage_id, 0.0) for passage_id in top_ranked[query_id]}
+            results[query_id] = best
+        return results
 
 
-def score_local(data: Local, models: Sequence[TextEncoder | BM25]) -> list[tuple[str, str, list[float | None]]]:
+def score_local(data: LocalData, models: Sequence[TextEncoder | BM25]) -> list[tuple[str, str, list[float | None]]]:
     """Score models on a file.
 
     Returns:
@@ -102,14 +102,14 @@ def score_local(data: Local, models: Sequence[TextEncoder | BM25]) -> list[tuple
                 values.append(None)
                 continue
             task = make_task(data, kind)  # anew for each model: a task keeps the state of its random numbers
-            found = task.evaluate(model, "test", encode_kwargs={"batch_size": 64})["default"]
-            values.append(float(found[MEASURES[kind]]))
+            measured = task.evaluate(model, "test", encode_kwargs={"batch_size": 64})["default"]
+            values.append(float(measured[MEASURES[kind]]))
         rows.append((kind, MEASURES[kind], values))
     return rows
 
 
-def kinds(data: Local) -> list[str]:
-    """The types of tasks that a file gives."""
+def kinds(data: LocalData) -> list[str]:
+    """The types of tasks that a file can be scored as: ``["STS"]`` for graded sentence pairs."""
     if isinstance(data, Pairs):
         return ["PairClassification"] if data.binary else ["STS"]
     if isinstance(data, Ranked):
@@ -117,8 +117,8 @@ def kinds(data: Local) -> list[str]:
     return ["Retrieval"] if isinstance(data, Searched) else ["Classification", "Clustering"]
 
 
-def make_task(data: Local, kind: str) -> Any:
-    """A file as a task of one of its `kinds`, its data in memory."""
+def make_task(data: LocalData, kind: str) -> Any:
+    """A file as an mteb task of one of its `kinds`, with its data in memory."""
     if isinstance(data, Pairs):
         texts = {"sentence1": data.left, "sentence2": data.right}
         if kind == "STS":
@@ -138,7 +138,7 @@ def make_task(data: Local, kind: str) -> Any:
 
 
 def _halves(texts: list[str], codes: list[int]) -> dict[str, Dataset]:
-    """Train and test: by the hash of the text, so that equal texts are on one side."""
+    """Train and test halves, by the hash of the text: equal texts are on one side."""
     sides: dict[str, dict[str, list[Any]]] = {name: {"text": [], "label": []} for name in ("train", "test")}
     for text, code in zip(texts, codes, strict=True):
         side = sides["train" if text_hash(text) % 2 else "test"]
@@ -153,13 +153,13 @@ def _search(data: Ranked | Searched) -> dict[str, Any]:
     else:
         ids: dict[str, str] = {}
         queries, relevant, ranked = {}, {}, {}
-        for at, (query, pos, neg) in enumerate(zip(data.queries, data.pos, data.neg, strict=True)):
+        for number, (query, pos, neg) in enumerate(zip(data.queries, data.pos, data.neg, strict=True)):
             for text in (*pos, *neg):
                 ids.setdefault(text, f"d{len(ids)}")
-            queries[f"q{at}"] = query
-            relevant[f"q{at}"] = {ids[text]: 1 for text in pos}
+            queries[f"q{number}"] = query
+            relevant[f"q{number}"] = {ids[text]: 1 for text in pos}
             # negatives first: where all scores are equal, no positive ranks high by its place in the file
-            ranked[f"q{at}"] = list(dict.fromkeys(ids[text] for text in (*neg, *pos)))
+            ranked[f"q{number}"] = list(dict.fromkeys(ids[text] for text in (*neg, *pos)))
         corpus = {key: text for text, key in ids.items()}
     return {
         "corpus": Dataset.from_dict({"id": list(corpus), "text": list(corpus.values())}),

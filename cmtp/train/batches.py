@@ -22,7 +22,7 @@ POOL = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TrainRow:
     """A query with its passages; for pretraining the text alone, as the query."""
 
     query: str
@@ -40,8 +40,8 @@ class Row:
         return len(self.query) + sum(map(len, self.pos))
 
 
-Block = list[Row]
-Read = Callable[[int], Iterable[Block]]
+RowBlock = list[TrainRow]
+Read = Callable[[int], Iterable[RowBlock]]
 """The blocks of an epoch."""
 
 
@@ -75,7 +75,7 @@ class Batches:
     smallest: int = 1
     skipped: Skipped = field(default_factory=Skipped)
 
-    def __iter__(self) -> Iterator[list[Row]]:
+    def __iter__(self) -> Iterator[list[TrainRow]]:
         epoch = 0
         while True:
             found = 0
@@ -86,9 +86,9 @@ class Batches:
                 raise CmtpError("no batch can be made of these rows: none has a negative, in the batch or of its own")
             epoch += 1
 
-    def epoch(self, epoch: int) -> Iterator[list[Row]]:
+    def epoch(self, epoch: int) -> Iterator[list[TrainRow]]:
         """The batches of one epoch."""
-        waiting: dict[Hashable, list[Row]] = {}
+        waiting: dict[Hashable, list[TrainRow]] = {}
         for number, block in enumerate(self.read(epoch)):
             random = Random(f"{self.seed}/{epoch}/{number}")
             for row in block:
@@ -97,7 +97,7 @@ class Batches:
                 {key: self._cut(waiting[key], random, last=False) for key in sorted_keys(waiting)}, random
             )
         random = Random(f"{self.seed}/{epoch}/last")
-        rest: dict[Hashable, list[list[Row]]] = {}
+        rest: dict[Hashable, list[list[TrainRow]]] = {}
         for key in sorted_keys(waiting):
             rest[key] = self._cut(waiting[key], random, last=True)
             if epoch == 0 and waiting[key]:
@@ -105,10 +105,10 @@ class Batches:
                 self.skipped.groups.add(key)
         yield from self._mix(rest, random)
 
-    def _cut(self, rows: list[Row], random: Random, *, last: bool) -> list[list[Row]]:
+    def _cut(self, rows: list[TrainRow], random: Random, *, last: bool) -> list[list[TrainRow]]:
         """Take batches out of `rows`; what is left stays there."""
         random.shuffle(rows)
-        batches: list[list[Row]] = []
+        batches: list[list[TrainRow]] = []
         while len(rows) >= (1 if last else self.size):
             pool, rows[:] = rows[: self.size * POOL], rows[self.size * POOL :]
             pool.sort(key=lambda row: row.length)
@@ -121,13 +121,13 @@ class Batches:
                 break  # what is left cannot fill a batch
         return batches
 
-    def _fill(self, pool: list[Row]) -> tuple[list[list[Row]], list[Row]]:
+    def _fill(self, pool: list[TrainRow]) -> tuple[list[list[TrainRow]], list[TrainRow]]:
         """Batches of the pool's rows in their order, no text twice in one, and the rows that were left."""
-        batches: list[list[Row]] = []
+        batches: list[list[TrainRow]] = []
         while pool:
-            batch: list[Row] = []
+            batch: list[TrainRow] = []
             seen: set[int] = set()
-            later: list[Row] = []
+            later: list[TrainRow] = []
             for at, row in enumerate(pool):
                 if len(batch) == self.size:
                     later.extend(pool[at:])
@@ -144,9 +144,9 @@ class Batches:
             pool = later
         return batches, []
 
-    def _mix(self, batches: dict[Hashable, list[list[Row]]], random: Random) -> Iterator[list[Row]]:
+    def _mix(self, batches: dict[Hashable, list[list[TrainRow]]], random: Random) -> Iterator[list[TrainRow]]:
         """All batches in a random order, each group as often as alpha says."""
-        mixed: list[list[Row]] = []
+        mixed: list[list[TrainRow]] = []
         total = sum(map(len, batches.values()))
         weight = sum(len(found) ** self.alpha for found in batches.values() if found)
         for found in batches.values():
@@ -160,7 +160,7 @@ class Batches:
         yield from mixed
 
 
-def _comparable(batch: list[Row]) -> bool:
+def _comparable(batch: list[TrainRow]) -> bool:
     """Whether every query of the batch has a negative."""
     shared = len(batch) > 1 and all(row.in_batch for row in batch)
     return shared or all(row.neg for row in batch)
@@ -176,11 +176,11 @@ def text_hash(text: str) -> int:
     return xxhash.xxh3_64_intdigest(text.encode()) - 2**63
 
 
-def own_slice(batch: list[Row], rank: int, world: int) -> list[Row]:
+def own_slice(batch: list[TrainRow], rank: int, world: int) -> list[TrainRow]:
     """A device's rows of a batch: consecutive, numbers that differ by one at most."""
     return batch[len(batch) * rank // world : len(batch) * (rank + 1) // world]
 
 
-def from_step(batches: Batches, step: int) -> Iterator[list[Row]]:
+def from_step(batches: Batches, step: int) -> Iterator[list[TrainRow]]:
     """The batches from a step on."""
     return islice(iter(batches), step, None)

@@ -10,13 +10,13 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from cmtp.errors import CmtpError
-from cmtp.train.batches import Batches, Row
+from cmtp.train.batches import Batches, TrainRow
 
 CONSTANT_LOGS = 5
 """Log lines with the same loss that count as a constant one."""
 
 
-def negatives_of(batch: list[Row]) -> float:
+def negatives_of(batch: list[TrainRow]) -> float:
     """Negatives per query, before texts that occur twice are taken out."""
     passages = sum(len(row.pos) + len(row.neg) for row in batch if row.in_batch)
     total = 0

@@ -21,11 +21,12 @@ from torch.utils.tensorboard import SummaryWriter
 from transformers.utils import logging as transformers_logging
 
 from cmtp.errors import UsageError
-from cmtp.evaluate.baselines import Score, score_bm25, score_embeddings, score_static_zh
-from cmtp.evaluate.heldout import Retrieval, manifest_sha256, retrieval_task
-from cmtp.evaluate.measures import bootstrap, interval_text
+from cmtp.scoring.baselines import RetrievalScore, score_bm25, score_embeddings, score_static_zh
+from cmtp.scoring.measures import bootstrap, interval_text
+from cmtp.shards.held_out import RetrievalTask, manifest_sha256, retrieval_task
 from cmtp.train import stages
 from cmtp.train.card import make_card
+from cmtp.train.report import REPORT, held_out_report
 from cmtp.train.settings import STAGES, TrainSettings
 from cmtp.train.shards import Corpus
 
@@ -57,6 +58,7 @@ def train(
     started = time.perf_counter()
     run = train_stages(shards, out, settings, wanted, init, fresh=fresh, threads=threads)
     report: dict[str, Any] = {**run.identity, "stages": run.facts}
+    report["held_out"] = held_out_report(shards, settings.eval.split)
     if run.place.first:
         report["scores"] = _evaluate(shards, settings, run.place, list(run.facts))
         report["seconds"] = round(time.perf_counter() - started, 1)
@@ -93,7 +95,7 @@ def train_stages(
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     disable_progress_bars()
-    corpus = Corpus(shards, settings.eval)
+    corpus = Corpus(shards, settings.eval.split)
     identity = {
         "data": {"shards": Path(shards).name, "manifest_sha256": manifest_sha256(shards)},
         "settings": settings.model_dump(mode="json"),
@@ -170,7 +172,7 @@ def _stage(
 def _evaluate(shards: str, settings: TrainSettings, place: stages.Place, done: list[str]) -> dict[str, Any]:
     """Held-out retrieval: BM25, static-zh, the untrained model, the model after each stage."""
     held = settings.eval
-    task = retrieval_task(shards, held.share, held.seed, held.max_queries, held.max_pool)
+    task = retrieval_task(shards, held.split, held.max_queries, held.max_pool)
     print(
         f"held-out retrieval: {len(task.queries):,} queries over {len(task.passages):,} passages, "
         f"{task.held_out:,} of them of held-out documents"
@@ -201,9 +203,9 @@ def _mean(values: np.ndarray) -> float:
 
 
 def score_folder(
-    name: str, folder: Path, task: Retrieval, settings: TrainSettings, *, instructed: bool = False
-) -> Score:
-    """Score a stage's model on a task, the queries with the instruction where it was `instructed`."""
+    name: str, folder: Path, task: RetrievalTask, settings: TrainSettings, *, instructed: bool = False
+) -> RetrievalScore:
+    """RetrievalScore a stage's model on a task, the queries with the instruction where it was `instructed`."""
     model = stages.load_model(folder, settings)
     model.max_seq_length = min(model.max_seq_length or 512, settings.finetune.passage_length)
     prompt = settings.instruction if instructed and settings.finetune.instruction else None
@@ -217,7 +219,7 @@ def _publish(target: Path, current: Path, settings: TrainSettings, report: dict[
     model: SentenceTransformer = stages.load_model(current, settings)
     model.max_seq_length = min(model.max_seq_length or 512, settings.finetune.passage_length)
     model.save(str(target), create_model_card=False)
-    (target / "training.json").write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
+    (target / REPORT).write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
     (target / "README.md").write_text(make_card(report), encoding="utf-8")
 
 

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from cmtp.errors import UsageError
 from cmtp.recipe import Settings
+from cmtp.shards.held_out import Split
 
 STAGES = ("pretrain", "weak", "finetune")
 """The stages in their order."""
@@ -120,6 +121,11 @@ class HeldOut(Settings):
     max_queries: Positive = 1000
     max_pool: Positive = 20_000
     """Passages searched: those of the held-out documents, and a seeded sample of training passages as distractors."""
+
+    @property
+    def split(self) -> Split:
+        """Share and seed of the documents."""
+        return Split(self.share, self.seed)
 
 
 class TrainSettings(Settings):

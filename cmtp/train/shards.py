@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from random import Random
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cmtp.errors import UsageError
-from cmtp.evaluate.heldout import BLOCK_ROWS, own_split, read_pairs, table_files
-from cmtp.schema import SYMMETRIC_RELATIONS
-from cmtp.shards.order import is_held_out
-from cmtp.train.batches import Block, Row, text_hash
-from cmtp.train.settings import FinetuneSettings, HeldOut, WeakSettings
+from cmtp.relations import RELATIONS
+from cmtp.shards.held_out import BLOCK_ROWS, Split, build_split, read_pairs, table_files
+from cmtp.train.batches import RowBlock, TrainRow, text_hash
+from cmtp.train.settings import FinetuneSettings, WeakSettings
 
 SENTENCE_ENDS = "。！？!?\n"
+
+FINETUNE_COLUMNS = ["pair_id", "query", "pos", "neg", "pos_scores", "neg_scores"]
+FINETUNE_COLUMNS += ["instruction", "task", "relation", "source"]
+"""Columns of finetune/ that a row is made of."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +29,8 @@ class Corpus:
     """A build to train on."""
 
     shards: str
-    held: HeldOut
-    """Counts where the build has held out no documents itself."""
+    held_out: Split
+    """The documents that are left out. A build that has held out documents itself has left them out already."""
 
     def count(self, table: str) -> int:
         """Rows of a table, held-out ones included."""
@@ -36,69 +40,58 @@ class Corpus:
         """Every text outside the held-out documents, for a vocabulary."""
         for file in table_files(self.shards, "pretrain"):
             for block in pq.ParquetFile(file).iter_batches(BLOCK_ROWS, columns=["doc_id", "text"]):
-                yield from block.filter(self._kept(block["doc_id"]))["text"].to_pylist()
+                yield from block.filter(self._trained_on(block["doc_id"]))["text"].to_pylist()
         for file in table_files(self.shards, "pairs"):
             for block in pq.ParquetFile(file).iter_batches(BLOCK_ROWS, columns=["doc_id", "query"]):
-                yield from block.filter(self._kept(block["doc_id"]))["query"].to_pylist()
+                yield from block.filter(self._trained_on(block["doc_id"]))["query"].to_pylist()
 
-    def pretrain(self, characters: int) -> Iterator[Block]:
+    def pretrain(self, characters: int) -> Iterator[RowBlock]:
         """Windows of documents."""
         for file in table_files(self.shards, "pretrain"):
             for block in pq.ParquetFile(file).iter_batches(BLOCK_ROWS // 8, columns=["doc_id", "text"]):
-                texts = block.filter(self._kept(block["doc_id"]))["text"].to_pylist()
-                yield [Row(window) for text in texts for window in windows(text, characters)]
+                texts = block.filter(self._trained_on(block["doc_id"]))["text"].to_pylist()
+                yield [TrainRow(window) for text in texts for window in windows(text, characters)]
 
-    def weak(self, settings: WeakSettings) -> Iterator[Block]:
+    def weak(self, settings: WeakSettings) -> Iterator[RowBlock]:
         """Rows of pairs/."""
         columns = ["doc_id", "query", "passage", "source", "relation"]
         for file in table_files(self.shards, "pairs"):
             for block in pq.ParquetFile(file).iter_batches(BLOCK_ROWS, columns=columns):
-                block = block.filter(self._kept(block["doc_id"]))
+                block = block.filter(self._trained_on(block["doc_id"]))
                 yield [
-                    Row(
+                    TrainRow(
                         row["query"],
                         (row["passage"],),
                         in_batch=row["relation"] not in settings.no_in_batch,
-                        group=_group(settings.within, row["source"], _task(row["relation"])),
+                        group=_group(settings.within, row["source"], RELATIONS[row["relation"]].task),
                     )
                     for row in block.to_pylist()
                 ]
 
-    def finetune(self, settings: FinetuneSettings, epoch: int, seed: int) -> Iterator[Block]:
+    def finetune(self, settings: FinetuneSettings, epoch: int, seed: int) -> Iterator[RowBlock]:
         """Rows of finetune/, each with `negatives` of its negatives, drawn anew in every epoch."""
-        held = read_pairs(self.shards, ["pair_id", "passage"], self.held.share, self.held.seed, held_out=True)
+        held = read_pairs(self.shards, ["pair_id", "passage"], self.held_out, held_out=True)
         held_ids = set(held["pair_id"])
         held_texts = {text_hash(text) for text in held["passage"]}
-        columns = [
-            "pair_id",
-            "query",
-            "pos",
-            "neg",
-            "pos_scores",
-            "neg_scores",
-            "instruction",
-            "task",
-            "relation",
-            "source",
-        ]
         for file in table_files(self.shards, "finetune"):
-            for block in pq.ParquetFile(file).iter_batches(BLOCK_ROWS // 8, columns=columns):
+            for block in pq.ParquetFile(file).iter_batches(BLOCK_ROWS // 8, columns=FINETUNE_COLUMNS):
                 rows = [row for row in block.to_pylist() if row["pair_id"] not in held_ids]
                 yield [
                     finetune_row(row, settings, held_texts, Random(f"{seed}/{epoch}/{row['pair_id']}")) for row in rows
                 ]
 
     @cached_property
-    def _held_by_build(self) -> bool:
-        return own_split(self.shards) is not None
+    def _held_out_by_build(self) -> bool:
+        return build_split(self.shards) is not None
 
-    def _kept(self, doc_ids: pa.Array) -> pa.Array:
-        if self._held_by_build:
-            return pa.array([True] * len(doc_ids))  # they are in none of the tables
-        return pa.array(~is_held_out(doc_ids, self.held.share, self.held.seed))
+    def _trained_on(self, doc_ids: pa.Array) -> pa.Array:
+        """[n] bool: which documents the stages may see."""
+        if self._held_out_by_build:
+            return pa.array(np.ones(len(doc_ids), bool))  # the tables hold no others
+        return pa.array(~self.held_out.holds(doc_ids))
 
 
-def finetune_row(row: dict[str, object], settings: FinetuneSettings, held_texts: set[int], random: Random) -> Row:
+def finetune_row(row: dict[str, object], settings: FinetuneSettings, held_texts: set[int], random: Random) -> TrainRow:
     """One row of finetune/, or of a file in its form.
 
     Raises:
@@ -112,7 +105,7 @@ def finetune_row(row: dict[str, object], settings: FinetuneSettings, held_texts:
     drawn = sorted(random.sample(usable, min(settings.negatives, len(usable))))
     first = random.randrange(len(pos))
     relation = str(row["relation"])
-    return Row(
+    return TrainRow(
         str(row["query"]),
         (pos[first],),
         tuple(neg[i] for i in drawn),
@@ -145,10 +138,6 @@ def _scores(row: dict[str, object], name: str, texts: int) -> list[float]:
 
 def _group(within: str, source: str, task: str) -> str:
     return {"source": f"{task}/{source}", "task": task, "all": ""}[within]
-
-
-def _task(relation: str) -> str:
-    return "symmetric" if relation in SYMMETRIC_RELATIONS else "retrieval"
 
 
 def windows(text: str, characters: int) -> Iterator[str]:

@@ -28,7 +28,7 @@ from transformers import (
 
 from cmtp.errors import CmtpError, UsageError
 from cmtp.train import guards
-from cmtp.train.batches import Batches, Block
+from cmtp.train.batches import Batches, RowBlock
 from cmtp.train.contrastive import InfoNCE
 from cmtp.train.numbers import Numbers
 from cmtp.train.retromae import RetroMAE
@@ -140,7 +140,7 @@ def contrast(
     mine = cast(ContrastiveSettings, getattr(settings, stage))
     model = load_model(source, settings)
 
-    def read(epoch: int) -> Iterator[Block]:
+    def read(epoch: int) -> Iterator[RowBlock]:
         if isinstance(mine, FinetuneSettings):
             return corpus.finetune(mine, epoch, settings.seed)
         return corpus.weak(cast(WeakSettings, mine))

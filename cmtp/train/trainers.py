@@ -18,12 +18,12 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainerControl, TrainerState
 from transformers import TrainingArguments as Arguments
 
-from cmtp.train.batches import Batches, Row, from_step, own_slice, text_hash
+from cmtp.train.batches import Batches, TrainRow, from_step, own_slice, text_hash
 from cmtp.train.numbers import Numbers
 
 WEIGHTS = "model.safetensors"
 
-Collate = Callable[[list[Row], int], dict[str, Tensor]]
+Collate = Callable[[list[TrainRow], int], dict[str, Tensor]]
 """Rows of this device and the number of rows before them in the batch, to tensors."""
 
 
@@ -45,7 +45,7 @@ class BatchStream(IterableDataset):
 def text_collate(tokenizer: PreTrainedTokenizerBase, length: int) -> Collate:
     """For stage 1: tokens, attention mask and which tokens are special."""
 
-    def collate(rows: list[Row], before: int) -> dict[str, Tensor]:
+    def collate(rows: list[TrainRow], before: int) -> dict[str, Tensor]:
         found = tokenizer(
             [row.query for row in rows],
             max_length=length,
@@ -60,7 +60,7 @@ def text_collate(tokenizer: PreTrainedTokenizerBase, length: int) -> Collate:
     return collate
 
 
-def pair_labels(rows: list[Row], before: int) -> tuple[list[str], list[str], dict[str, Tensor]]:
+def pair_labels(rows: list[TrainRow], before: int) -> tuple[list[str], list[str], dict[str, Tensor]]:
     """Texts of the queries and of all their passages, and what the loss must know of each.
 
     Args:
@@ -92,7 +92,7 @@ def pair_labels(rows: list[Row], before: int) -> tuple[list[str], list[str], dic
 def pair_collate(tokenizer: PreTrainedTokenizerBase, query_length: int, passage_length: int) -> Collate:
     """For stages 2 and 3: tokens of the queries and of all their passages, and the labels of `pair_labels`."""
 
-    def collate(rows: list[Row], before: int) -> dict[str, Tensor]:
+    def collate(rows: list[TrainRow], before: int) -> dict[str, Tensor]:
         queries, passages, labels = pair_labels(rows, before)
         batch: dict[str, Tensor] = {}
         for side, texts, length in (("query", queries, query_length), ("passage", passages, passage_length)):

@@ -8,14 +8,14 @@ import pytest
 from cmtp.errors import UsageError
 from cmtp.evaluate.ablation import run
 from cmtp.evaluate.cpack import ARMS, FINETUNED, PRETRAINED, WITHOUT_INSTRUCTION, train_arms
-from cmtp.evaluate.heldout import retrieval_task
 from cmtp.evaluate.negatives import Finetuning, arm_rows, compare_negatives, with_random
-from cmtp.evaluate.probe import Probe
-from cmtp.train.batches import Row
+from cmtp.evaluate.probe import ProbeSettings
+from cmtp.shards.held_out import Split, retrieval_task
+from cmtp.train.batches import TrainRow
 from cmtp.train.settings import load_settings
 from tests.train.shards import write_build
 
-SMALL = Probe(seeds=2, steps=30, batch=32, dimension=32, vocabulary=200, share=0.2)
+SMALL = ProbeSettings(seeds=2, steps=30, batch=32, dimension=32, vocabulary=200, share=0.2)
 TRAINING = [
     "model={vocabulary: 300, layers: 1, hidden: 32, heads: 2, intermediate: 64, positions: 64}",
     "instruction=检索：",
@@ -50,7 +50,7 @@ def test_arms_differ_by_their_negatives_alone(tmp_path):
 
 def test_random_negatives_are_of_the_source_and_not_the_positive(tmp_path):
     shards = write_build(tmp_path / "b")
-    task = retrieval_task(shards, 0.2, 1, 100, 1000)
+    task = retrieval_task(shards, Split(0.2, 1), 100, 1000)
     rows = arm_rows(shards, task, SMALL, Finetuning(negatives=3))
     drawn = with_random(rows, 3, seed=0)
     assert drawn.keys() == rows.keys()
@@ -62,7 +62,7 @@ def test_random_negatives_are_of_the_source_and_not_the_positive(tmp_path):
         assert row.pos == rows[key].pos
     assert drawn == with_random(rows, 3, seed=0)
     assert drawn != with_random(rows, 3, seed=1)
-    assert with_random({("a", "b"): Row("a", ("b",))}, 1, 0) == {}
+    assert with_random({("a", "b"): TrainRow("a", ("b",))}, 1, 0) == {}
 
 
 def test_arms_of_different_pairs_are_refused(tmp_path):
@@ -74,7 +74,7 @@ def test_arms_of_different_pairs_are_refused(tmp_path):
 def test_cpack_arms_differ_in_what_they_are_named_for(tmp_path):
     shards = write_build(tmp_path / "b")
     settings = load_settings("nano", None, [*TRAINING, "seed=0", "finetune.instruction=true"])
-    task = retrieval_task(shards, 0.3, 1, 100, 1000)
+    task = retrieval_task(shards, Split(0.3, 1), 100, 1000)
     scores = train_arms(shards, tmp_path / "models", settings, task)
     assert tuple(scores) == ARMS
     assert all(score.ndcg.shape == (len(task.queries),) for score in scores.values())
@@ -105,6 +105,6 @@ def test_the_sample_plan_has_known_parts_and_settings():
     for overrides in [*plan["arms"].values(), *plan["planted"]["arms"].values(), *ways.values()]:
         if overrides != "random":
             load_recipe(None, [one for override in overrides for one in expand(override)])
-    Probe(**plan["probe"])
+    ProbeSettings(**plan["probe"])
     Finetuning(**plan["negatives"])
     load_settings(plan["stages"]["preset"], None, plan["stages"]["set"])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cmtp.errors import CmtpError, UsageError
-from cmtp.evaluate.command import evaluate, untrained
+from cmtp.evaluate.command import evaluate_model, untrained
 from cmtp.evaluate.local import Labelled, Pairs, Ranked, read_local
 from cmtp.evaluate.tasks import BM25, TextEncoder, kinds, score_local
 from tests.train.shards import write_build
@@ -79,7 +79,7 @@ def write_search(folder):
     lines(folder / "corpus.jsonl", *({"_id": f"d{i}", "text": f"{axis}乙甲说明"} for i, axis in enumerate("丙甲乙")))
     lines(
         folder / "queries.jsonl",
-        {"_id": "q1", "text": "甲问"},
+        {"_id": "q1", "text": "甲乙问"},
         {"_id": "q2", "text": "混"},
         {"_id": "q3", "text": "丁"},
     )
@@ -92,7 +92,7 @@ def test_retrieval_by_hand_with_bm25_beside_it(tmp_path):
     assert list(read_local(folder).queries) == ["q1", "q2"]  # q3 has nothing relevant
     found = scores(folder, TextEncoder("x", embed), BM25())["Retrieval"]
     assert found[0] == pytest.approx((1 + 1 / math.log2(3)) / 2, abs=1e-4)
-    assert 0 < found[1] < 1
+    assert found[1] == 0.5  # 甲乙 is in the passage of q1 alone; q2 is one character and finds nothing
 
 
 def test_classification_and_clustering(tmp_path):
@@ -120,7 +120,7 @@ def test_only_queries_that_search_get_the_instruction(tmp_path):
     assert not any(asked for _, asked in asked_for)
     asked_for.clear()
     scores(write_search(tmp_path / "beir"), TextEncoder("x", spy))
-    assert {text for text, asked in asked_for if asked} == {"甲问", "混"}
+    assert {text for text, asked in asked_for if asked} == {"甲乙问", "混"}
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,8 @@ def test_a_judgement_of_an_unknown_passage_is_refused(tmp_path):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """A BERT of one layer with a vocabulary of the sample rows."""
-    from cmtp.train.settings import HeldOut, load_settings
+    from cmtp.shards.held_out import Split
+    from cmtp.train.settings import load_settings
     from cmtp.train.shards import Corpus
     from cmtp.train.stages import load_model, start_model
 
@@ -161,7 +162,7 @@ def model(tmp_path_factory):
     settings = load_settings("nano", None, [shape])
     folder = tmp_path_factory.mktemp("model")
     shards = write_build(folder / "shards")
-    start_model(Corpus(shards, HeldOut()), settings, None, folder / "start")
+    start_model(Corpus(shards, Split(0.1, 1)), settings, None, folder / "start")
     load_model(folder / "start", settings).save(str(folder / "model"), create_model_card=False)
     return folder / "model", shards
 
@@ -169,7 +170,7 @@ def model(tmp_path_factory):
 def test_the_table_has_the_model_and_the_rows_beside_it(model, tmp_path):
     folder, shards = model
     path = lines(tmp_path / "r.jsonl", {"query": "番茄", "pos": ["番茄炒蛋"], "neg": ["法院判决", "浇水施肥"]})
-    text = evaluate(str(folder), [path], shards, 0.3, None)
+    text = evaluate_model(str(folder), files=[path], shards=shards, share=0.3)
     assert "not C-MTEB" in text
     rows = {line.split()[0]: line for line in text.splitlines()}
     assert {"BM25", "static-zh", "model", "untrained"} <= rows.keys()
@@ -193,12 +194,12 @@ def test_no_model_there_is_said(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "sts.txt").write_text("甲\t甲\t5\n甲\t乙\t1\n", encoding="utf-8")
     with pytest.raises(UsageError, match="cannot be opened as a model"):
-        evaluate(str(tmp_path / "empty"), [tmp_path / "sts.txt"], None, 0.1, None)
+        evaluate_model(str(tmp_path / "empty"), files=[tmp_path / "sts.txt"])
 
 
 def test_an_unknown_benchmark_is_refused(model):
     with pytest.raises(UsageError, match="mteb has no such benchmark"):
-        evaluate(str(model[0]), [], None, 0.1, "MTEB(nowhere, v9)")
+        evaluate_model(str(model[0]), benchmark="MTEB(nowhere, v9)")
 
 
 def test_a_benchmark_of_the_hub_is_scored_task_by_task(monkeypatch):

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmtp.errors import CmtpError, UsageError
-from cmtp.train.batches import Batches, Row, from_step, own_slice
+from cmtp.train.batches import Batches, TrainRow, from_step, own_slice
 from cmtp.train.guards import announce, negatives_of
-from cmtp.train.settings import FinetuneSettings, HeldOut, WeakSettings, load_settings
+from cmtp.train.settings import FinetuneSettings, WeakSettings, load_settings
 from cmtp.train.shards import Corpus, finetune_row, windows
 from cmtp.train.trainers import pair_collate
 from tests.train.shards import write_build
@@ -20,7 +20,7 @@ ZH = "为这个句子生成表示以用于检索相关文章："
 
 
 def rows_of(n, group="a", start=0):
-    return [Row(f"问{start + i}", (f"答{start + i}",), group=group) for i in range(n)]
+    return [TrainRow(f"问{start + i}", (f"答{start + i}",), group=group) for i in range(n)]
 
 
 def blocks(rows, size):
@@ -49,7 +49,7 @@ def test_no_row_is_lost_but_one_that_is_alone(n, size, block, seed):
 
 
 def test_no_text_is_twice_in_a_batch():
-    rows = [Row(f"问{i % 5}", (f"答{i}",)) for i in range(40)] + [Row("答3", ("别的",))]
+    rows = [TrainRow(f"问{i % 5}", (f"答{i}",)) for i in range(40)] + [TrainRow("答3", ("别的",))]
     found = list(Batches(blocks(rows, 41), 10, seed=0).epoch(0))
     for batch in found:
         texts = [text for row in batch for text in (row.query, *row.pos)]
@@ -84,10 +84,10 @@ def test_alpha_draws_small_groups_more_often():
 
 
 def test_a_run_without_negatives_stops_with_the_reason():
-    alone = [Row("问", ("答",), group="a"), Row("题", ("解",), group="b")]
+    alone = [TrainRow("问", ("答",), group="a"), TrainRow("题", ("解",), group="b")]
     with pytest.raises(CmtpError, match="none has a negative"):
         next(iter(Batches(blocks(alone, 2), 4, 0)))
-    own = [Row(f"问{i}", (f"答{i}",), in_batch=False) for i in range(4)]
+    own = [TrainRow(f"问{i}", (f"答{i}",), in_batch=False) for i in range(4)]
     with pytest.raises(CmtpError, match="none has a negative"):
         next(iter(Batches(blocks(own, 4), 4, 0)))
 
@@ -96,7 +96,7 @@ def test_chance_level_is_announced():
     text = announce("weak", Batches(blocks(rows_of(32), 32), 8, 0), 12)
     assert "7.0 negatives per query" in text
     assert "chance level 2.08" in text  # ln 8
-    assert negatives_of([Row("甲", ("子",), ("丑", "寅")), Row("乙", ("卯",))]) == pytest.approx((3 + 3) / 2)
+    assert negatives_of([TrainRow("甲", ("子",), ("丑", "寅")), TrainRow("乙", ("卯",))]) == pytest.approx((3 + 3) / 2)
 
 
 ROW = {"pair_id": "1", "query": "怎么退货", "pos": ["七天内可退"], "neg": ["天气很好", "三日", "晴"],
@@ -168,14 +168,14 @@ def test_windows_end_at_sentences_and_lose_nothing():
 
 def test_held_out_documents_are_in_nothing(tmp_path):
     """Neither their texts, pairs nor rows, and their passages are no negatives."""
-    from cmtp.evaluate.heldout import read_pairs
+    from cmtp.shards.held_out import Split, read_pairs
 
     shards = write_build(tmp_path / "b")
-    held = read_pairs(shards, ["query", "passage"], 0.3, 1, held_out=True)
-    rest = read_pairs(shards, ["query", "passage"], 0.3, 1, held_out=False)
+    held = read_pairs(shards, ["query", "passage"], Split(0.3, 1), held_out=True)
+    rest = read_pairs(shards, ["query", "passage"], Split(0.3, 1), held_out=False)
     assert held.height + rest.height == 120
     assert 15 < held.height < 60
-    corpus = Corpus(shards, HeldOut(share=0.3, seed=1))
+    corpus = Corpus(shards, Split(0.3, 1))
     passages = set(held["passage"])
     weak = [row for block in corpus.weak(WeakSettings()) for row in block]
     assert {row.query for row in weak} == set(rest["query"])

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from cmtp.train.batches import Row, own_slice
+from cmtp.train.batches import TrainRow, own_slice
 from cmtp.train.contrastive import InfoNCE
 from cmtp.train.trainers import pair_collate
 from tests.train import two_processes
@@ -90,9 +90,9 @@ def test_gradcache_replays_dropout():
 def test_the_same_text_is_no_negative():
     """Row 1 has row 0's positive as a hard negative, row 2 has row 0's query: neither counts."""
     rows = [
-        Row("甲", ("子",), ("丑",)),
-        Row("乙", ("寅",), ("子",)),
-        Row("甲", ("卯",), ()),
+        TrainRow("甲", ("子",), ("丑",)),
+        TrainRow("乙", ("寅",), ("子",)),
+        TrainRow("甲", ("卯",), ()),
     ]
     loss = InfoNCE(Bag(), 0.05, 10)
     loss(*features_of(pair_collate(Letters(), 8, 8)(rows, 0)))
@@ -108,7 +108,11 @@ def test_chance_level_is_the_loss_of_a_model_that_sees_no_difference():
 
     loss = InfoNCE(Same(), 0.02, 100)
     value = loss(
-        *features_of(pair_collate(Letters(), 8, 8)([Row("甲", ("子",)), Row("乙", ("丑",)), Row("丙", ("寅",))], 0))
+        *features_of(
+            pair_collate(Letters(), 8, 8)(
+                [TrainRow("甲", ("子",)), TrainRow("乙", ("丑",)), TrainRow("丙", ("寅",))], 0
+            )
+        )
     )
     numbers = loss.numbers.take()
     assert value.item() == pytest.approx(math.log(3))
@@ -116,14 +120,14 @@ def test_chance_level_is_the_loss_of_a_model_that_sees_no_difference():
 
 
 def test_rows_without_in_batch_negatives_see_their_own_alone():
-    rows = [Row("甲", ("子",), ("丑",), in_batch=False), Row("乙", ("寅",), ("卯", "辰"), in_batch=False)]
+    rows = [TrainRow("甲", ("子",), ("丑",), in_batch=False), TrainRow("乙", ("寅",), ("卯", "辰"), in_batch=False)]
     loss = InfoNCE(Bag(), 0.05, 10)
     loss(*features_of(pair_collate(Letters(), 8, 8)(rows, 0)))
     assert loss.numbers.take()["negatives"] == pytest.approx(1.5)
 
 
 def test_one_row_with_negatives_is_right():
-    row = Row("甲", ("子",), ("丑", "寅"))
+    row = TrainRow("甲", ("子",), ("丑", "寅"))
     model = Bag()
     loss = InfoNCE(model, 0.05, 10)(*features_of(pair_collate(Letters(), 8, 8)([row], 0)))
     assert loss.item() == pytest.approx(literal_loss(model, [row], 0.05).item(), rel=1e-12)
@@ -143,8 +147,8 @@ def test_matryoshka_adds_the_loss_of_the_shorter_vectors():
 
 
 def test_distillation_is_the_divergence_from_the_scores():
-    row = Row("甲", ("子",), ("丑", "寅"), (0.9,), (0.5, 0.1))
-    bare = Row("乙", ("卯",), ("辰",))
+    row = TrainRow("甲", ("子",), ("丑", "寅"), (0.9,), (0.5, 0.1))
+    bare = TrainRow("乙", ("卯",), ("辰",))
     model = Bag()
     batch = features_of(pair_collate(Letters(), 8, 8)([row, bare], 0))
     plain = InfoNCE(model, 0.05, 10)(*batch).item()

@@ -16,7 +16,7 @@ from sentence_transformers import SentenceTransformer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from cmtp.errors import CmtpError, UsageError
-from cmtp.evaluate.heldout import manifest_sha256
+from cmtp.shards.held_out import manifest_sha256
 from cmtp.train.guards import CONSTANT_LOGS, Guard
 from cmtp.train.settings import load_settings, stage_names
 from cmtp.train.stages import last_checkpoint

@@ -8,14 +8,14 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from cmtp.train.batches import Row, own_slice
+from cmtp.train.batches import TrainRow, own_slice
 
 ROWS = [
-    Row("甲一", ("子丑寅",), ("卯辰", "巳午未")),
-    Row("乙二", ("申酉戌亥",), ("子丑寅",)),  # its negative is row 0's positive
-    Row("丙三三", ("天地玄黄",), ()),
-    Row("甲一", ("宇宙洪荒",), ("日月",)),  # row 0's query with another positive
-    Row("丁四", ("辰宿列张",), ("寒来", "暑往", "秋收")),
+    TrainRow("甲一", ("子丑寅",), ("卯辰", "巳午未")),
+    TrainRow("乙二", ("申酉戌亥",), ("子丑寅",)),  # its negative is row 0's positive
+    TrainRow("丙三三", ("天地玄黄",), ()),
+    TrainRow("甲一", ("宇宙洪荒",), ("日月",)),  # row 0's query with another positive
+    TrainRow("丁四", ("辰宿列张",), ("寒来", "暑往", "秋收")),
 ]
 
 

@@ -13,7 +13,7 @@ from cmtp.engine.task import Result, StageJob, Task
 from cmtp.schema import REJECTS
 from cmtp.shards.order import is_held_out
 
-HERE = "cmtp.evaluate.stage"
+HERE = "cmtp.shards.eval_stage"
 REASON = "held_out"
 
 
@@ -25,7 +25,7 @@ class EvalStage:
     """
 
     name: ClassVar[str] = "eval"
-    code: ClassVar[tuple[str, ...]] = ("cmtp.evaluate.stage", "cmtp.shards.order")
+    code: ClassVar[tuple[str, ...]] = ("cmtp.shards.eval_stage", "cmtp.shards.order")
     rejects_rows: ClassVar[bool] = True
 
     def steps(self, job: StageJob) -> Iterator[list[Task]]:

@@ -9,10 +9,10 @@ import pytest
 from cmtp.build import Options, build
 from cmtp.engine.progress import BuildProgress
 from cmtp.errors import UsageError
-from cmtp.evaluate.heldout import own_split, read_pairs, retrieval_task
-from cmtp.evaluate.probe import Probe, compare
+from cmtp.evaluate.probe import ProbeSettings, compare_builds
 from cmtp.recipe_file import load_recipe
-from cmtp.train.settings import FinetuneSettings, HeldOut, WeakSettings
+from cmtp.shards.held_out import Split, build_split, read_pairs, retrieval_task
+from cmtp.train.settings import FinetuneSettings, WeakSettings
 from cmtp.train.shards import Corpus
 
 THINGS = "花盆水泵台灯书架电扇雨伞木桌铁锅茶壶棉被梯子风筝钢笔地图手套镜子钥匙篮子"
@@ -75,17 +75,17 @@ def test_held_out_documents_are_in_no_table_but_theirs(builds):
 
 def test_the_task_is_the_same_whether_build_or_trainer_holds_out(builds):
     held, whole = builds
-    assert own_split(held) == (0.4, 1)
-    assert own_split(whole) is None
-    mine, theirs = retrieval_task(held, 0.01, 9, 1000, 1000), retrieval_task(whole, 0.4, 1, 1000, 1000)
+    assert build_split(held) == Split(0.4, 1)
+    assert build_split(whole) is None
+    mine, theirs = retrieval_task(held, Split(0.01, 9), 1000, 1000), retrieval_task(whole, Split(0.4, 1), 1000, 1000)
     assert set(mine.queries) == set(theirs.queries)
     assert set(mine.passages) == set(theirs.passages)
     assert mine.held_out == theirs.held_out
 
 
 def test_the_trainer_takes_all_rows_of_a_build_that_held_out_itself(builds):
-    corpus = Corpus(builds[0], HeldOut(share=0.9))
-    pairs = read_pairs(builds[0], ["query"], 0.9, 5, held_out=False)
+    corpus = Corpus(builds[0], Split(0.9, 1))
+    pairs = read_pairs(builds[0], ["query"], Split(0.9, 5), held_out=False)
     assert len([row for block in corpus.weak(WeakSettings()) for row in block]) == pairs.height > 0
     finetune = pl.read_parquet(f"{builds[0]}/finetune/*.parquet").height
     assert len([row for block in corpus.finetune(FinetuneSettings(), 0, 0) for row in block]) == finetune
@@ -93,7 +93,7 @@ def test_the_trainer_takes_all_rows_of_a_build_that_held_out_itself(builds):
 
 def test_builds_that_hold_out_different_documents_are_not_compared(builds):
     with pytest.raises(UsageError, match="held out different documents"):
-        compare(list(builds), Probe())
+        compare_builds(list(builds), ProbeSettings())
 
 
 def test_until_eval_without_a_share_ends_after_similarity(raw, tmp_path):

@@ -1,0 +1,153 @@
+"""Documents held out of training: which they are, and the retrieval task that is made of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cmtp.errors import UsageError
+from cmtp.relations import SYMMETRIC_RELATIONS
+from cmtp.shards.order import is_held_out
+
+BLOCK_ROWS = 65_536
+"""Rows read at a time."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """The documents held out: a share of them, by a seeded hash of their ids.
+
+    With one seed a smaller share is part of a larger one.
+    """
+
+    share: float
+    seed: int
+
+    def holds(self, doc_ids: pa.Array | pa.ChunkedArray) -> np.ndarray:
+        """[n] bool: which documents are held out. The verdict on an id is the same in every build."""
+        return is_held_out(doc_ids, self.share, self.seed)
+
+
+@dataclass(frozen=True)
+class RetrievalTask:
+    """Queries, the passages searched, and which of them are right."""
+
+    queries: list[str]
+    """[q]."""
+    passages: list[str]
+    """[p], distinct, those of the held-out documents first."""
+    relevant: list[set[int]]
+    """[q] rows of `passages` that answer the query."""
+    held_out: int
+    """Passages of held-out documents among them."""
+    left_out: int = 0
+    """Held-out documents that are not searched for, because the model was trained on them."""
+
+
+def table_files(shards: str, table: str) -> list[Path]:
+    """The Parquet files of a table in their order.
+
+    Raises:
+        UsageError: there is no such table.
+    """
+    files = sorted(Path(shards).glob(f"{table}/part-*.parquet"))
+    if not files:
+        raise UsageError(f"{shards}: no {table}/part-*.parquet; is it the output folder of a build?")
+    return files
+
+
+def manifest_sha256(shards: str) -> str:
+    """SHA-256 of a build's manifest. It names the data, because the manifest holds every file's checksum."""
+    path = Path(shards) / "manifest.json"
+    if not path.is_file():
+        raise UsageError(f"{shards}: no manifest.json; is it the output folder of a build?")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def build_split(shards: str) -> Split | None:
+    """The documents that a build itself has held out (``eval:`` in its recipe), or None."""
+    path = Path(shards) / "manifest.json"
+    split = json.loads(path.read_text(encoding="utf-8")).get("recipe", {}).get("eval", {}) if path.is_file() else {}
+    return Split(split["share"], split["seed"]) if split.get("share") else None
+
+
+def read_pairs(shards: str, columns: list[str], split: Split, *, held_out: bool) -> pl.DataFrame:
+    """The pairs inside or outside the held-out documents, in file order.
+
+    Args:
+        shards: output folder of a build. One that has held out documents itself has their pairs in rejects/eval, and
+            `split` decides nothing.
+        columns: columns of the result.
+        split: the documents held out.
+        held_out: whether to read the held-out documents or the others.
+    """
+    by_build = build_split(shards) is not None
+    parts = []
+    for file in table_files(shards, "rejects/eval" if by_build and held_out else "pairs"):
+        for block in pq.ParquetFile(file).iter_batches(BLOCK_ROWS, columns=list({*columns, "doc_id"})):
+            if not by_build:
+                inside = split.holds(block["doc_id"])
+                block = block.filter(pa.array(inside if held_out else ~inside))
+            parts.append(_without_dictionaries(pa.Table.from_batches([block])))
+    frame = pl.from_arrow(pa.concat_tables(parts))
+    assert isinstance(frame, pl.DataFrame)
+    return frame.select(columns)
+
+
+def _without_dictionaries(rows: pa.Table) -> pa.Table:
+    """Cast dictionary columns to strings, so that parts with different dictionaries can be concatenated."""
+    for i, field in enumerate(rows.schema):
+        if pa.types.is_dictionary(field.type):
+            rows = rows.set_column(i, field.name, rows.column(i).cast(pa.string()))
+    return rows
+
+
+def retrieval_task(
+    shards: str, split: Split, max_queries: int, max_pool: int, *, unseen: Split | None = None
+) -> RetrievalTask:
+    """Queries of held-out documents, over their passages and training passages as distractors.
+
+    Args:
+        shards: output folder of a build.
+        split: the documents held out, if the build has held out none itself.
+        max_queries: the first so many queries.
+        max_pool: most passages; distractors fill the room that the held-out passages leave.
+        unseen: what the scored model was not trained on, where that is another split. Held-out documents outside it
+            are not searched for, and their passages are distractors.
+
+    Raises:
+        UsageError: no held-out pair of a retrieval relation, or only one passage to find.
+    """
+    held = read_pairs(shards, ["query", "passage", "relation", "doc_id"], split, held_out=True)
+    found = held.height
+    distractors: list[pl.Series] = []
+    left_out = 0
+    if unseen is not None:
+        mask = pl.Series(unseen.holds(pa.array(held["doc_id"].to_list(), pa.string())))
+        left_out = held.filter(~mask)["doc_id"].n_unique()
+        distractors.append(held.filter(~mask)["passage"])
+        held = held.filter(mask)
+    rows = {text: row for row, text in enumerate(dict.fromkeys(held["passage"]))}
+    inside = len(rows)
+    room = max(0, max_pool - inside)
+    if room:
+        distractors.append(read_pairs(shards, ["passage"], split, held_out=False)["passage"])
+        for text in pl.concat(distractors).head(room):  # the rows of a build are in a seeded random order already
+            rows.setdefault(text, len(rows))
+    answers: dict[str, set[int]] = {}
+    searching = held.filter(~pl.col("relation").is_in(sorted(SYMMETRIC_RELATIONS)))
+    for query, passage in zip(searching["query"], searching["passage"], strict=True):
+        answers.setdefault(query, set()).add(rows[passage])
+    queries = list(answers)[:max_queries]
+    if not queries or inside < 2:
+        which = "by the build" if build_split(shards) else f"(share {split.share:g}, seed {split.seed})"
+        trained_on = f", and the model was trained on {left_out:,} of their documents" if left_out else ""
+        raise UsageError(f"{shards}: {found:,} pairs are held out {which}{trained_on}: too few to search in")
+    return RetrievalTask(queries, list(rows), [answers[query] for query in queries], inside, left_out)
