@@ -15,7 +15,7 @@ name is the miner's::
         def nearest(self, queries: Queries, k: int) -> Hits:
             return Hits(np.tile(self.order[:k], (len(queries.ids), 1)))
 
-    LONGEST = MinerCard(Longest, version="1")
+    LONGEST = MinerCard(Longest)
 """
 
 from __future__ import annotations
@@ -53,8 +53,6 @@ class MinerCard:
         kind: what the column ``neg_kinds`` calls its negatives; empty: the miner's name.
         packages: packages that it needs, as they are imported.
         install: the command that installs them, for the message when one is missing.
-        version: changes when the miner finds something else in the same pool. A build mined with another version is
-            mined again.
         keep: whether to keep it for the blocks of queries that follow in the same pool. It should hold no vectors then:
             memory is reckoned for one pool's.
     """
@@ -63,7 +61,6 @@ class MinerCard:
     kind: str = ""
     packages: Sequence[str] = ()
     install: str = ""
-    version: str = ""
     keep: bool = False
 
 

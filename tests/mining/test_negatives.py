@@ -277,7 +277,7 @@ class Longest:
         return Hits(np.tile(self.order[:k], (len(queries.ids), 1)))
 
 
-LONGEST = MinerCard(Longest, version="1")
+LONGEST = MinerCard(Longest)
 """
     )
     info = tmp_path / "elsewhere-1.0.dist-info"
