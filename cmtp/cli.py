@@ -188,10 +188,10 @@ def export(
     table: Annotated[str, typer.Option(help="pairs or finetune.")] = "finetune",
 ) -> None:
     """Write a table in another trainer's format."""
-    from cmtp.shards.export import export as run_export
+    from cmtp.shards.export import export_table
 
-    counts = run_export(shards, dest, format_, table)
-    print(f"{counts['rows']:,} rows of {table} written as {counts['lines']:,} lines to {dest}")
+    done = export_table(shards, dest, format_, table)
+    print("\n".join([f"{done.rows:,} rows of {table} written as {done.lines:,} lines to {dest}", *done.notes]))
 
 
 filters = typer.Typer(no_args_is_help=True, help="The filter stage's learned score.")

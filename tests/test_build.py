@@ -41,6 +41,8 @@ def test_datasets_reads_every_table_of_the_card(shards, tmp_path, monkeypatch):
         assert table.num_rows == len(rows)
         key = "doc_id" if name == "pretrain" else "pair_id"
         assert table[key][:3] == rows[key][:3].to_list()
+    pairs = datasets.load_dataset(str(shards), split="train", cache_dir=str(tmp_path))
+    assert "passage" in pairs.column_names
 
 
 def test_finetune_rows_are_sound(shards):

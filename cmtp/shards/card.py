@@ -6,26 +6,20 @@ from typing import Any
 
 import yaml
 
+DEFAULT_TABLE = "pairs"
+"""What ``datasets.load_dataset("my-shards")`` loads when no table is named."""
+
 
 def make_card(manifest: dict[str, Any]) -> str:
-    """Front matter with one configuration per table, then what is in it and how it was made."""
+    """The card of a build: front matter, then what is in the tables and how they were made.
+
+    Args:
+        manifest: as written to manifest.json.
+    """
     tables = manifest["tables"]
-    configs = [
-        {"config_name": name.replace("/", "_"), "data_files": f"{name}/*.parquet"}
-        for name in tables
-        if tables[name]["rows"]
-    ]
-    total = tables["pairs"]["rows"]
-    front = {
-        "language": ["zh"],
-        "task_categories": ["sentence-similarity", "feature-extraction"],
-        "tags": ["text-embeddings", "retrieval", "contrastive-learning"],
-        "size_categories": [_size_category(total)],
-        "configs": configs,
-    }
     lines = [
         "---",
-        yaml.safe_dump(front, allow_unicode=True, sort_keys=False).rstrip(),
+        yaml.safe_dump(_front_matter(tables), allow_unicode=True, sort_keys=False).rstrip(),
         "---",
         "",
         "# Text pairs for Chinese embedding models",
@@ -71,6 +65,23 @@ def make_card(manifest: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _front_matter(tables: dict[str, Any]) -> dict[str, Any]:
+    """What the hub reads: one configuration per table that has rows, `pairs` first choice."""
+    configs: list[dict[str, Any]] = []
+    for name, table in tables.items():
+        if table["rows"]:
+            configs.append({"config_name": name.replace("/", "_"), "data_files": f"{name}/*.parquet"})
+            if name == DEFAULT_TABLE:
+                configs[-1]["default"] = True
+    return {
+        "language": ["zh"],
+        "task_categories": ["sentence-similarity", "feature-extraction"],
+        "tags": ["text-embeddings", "retrieval", "contrastive-learning"],
+        "size_categories": [_size_category(tables["pairs"]["rows"])],
+        "configs": configs,
+    }
+
+
 def _funnel_row(stage: dict[str, Any]) -> str:
     rejected = sorted(stage["rejected"].items(), key=lambda item: (-item[1], item[0]))
     reasons = ", ".join(f"{reason} {n:,}" for reason, n in rejected) or "–"
@@ -83,12 +94,17 @@ def _source_rows(stages: list[dict[str, Any]]) -> list[str]:
     return [f"| {s} | {r} | {n:,} | {last.get((s, r), 0):,} |" for (s, r), n in sorted(first.items()) if n]
 
 
+_SIZES = {
+    10**3: "n<1K",
+    10**4: "1K<n<10K",
+    10**5: "10K<n<100K",
+    10**6: "100K<n<1M",
+    10**7: "1M<n<10M",
+    10**8: "10M<n<100M",
+    10**9: "100M<n<1B",
+}
+
+
 def _size_category(rows: int) -> str:
-    """The hub's names for sizes."""
-    for limit, name in ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M")):
-        if rows < limit:
-            return name
-    for limit, name in ((10**7, "1M<n<10M"), (10**8, "10M<n<100M"), (10**9, "100M<n<1B")):
-        if rows < limit:
-            return name
-    return "n>1B"
+    """The hub's name for a size: ``1K<n<10K`` for 2,500 rows."""
+    return next((name for limit, name in _SIZES.items() if rows < limit), "n>1B")

@@ -4,33 +4,70 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cmtp.engine.store import Store
-from cmtp.errors import UsageError
+from cmtp.errors import CmtpError, UsageError
 from cmtp.shards.verify import read_manifest
 
-Row = dict[str, Any]
+TableRow = dict[str, Any]
 
-BATCH = 4096
+EXPORT_ROWS = 4096
 """Rows held at a time."""
 
+TABLES_TO_EXPORT: Final = ("pairs", "finetune")
 
-def flagembedding(row: Row) -> Iterator[Row]:
-    """FlagEmbedding's finetune format: query, pos, neg with their scores, the instruction as ``prompt``."""
+
+@dataclass(frozen=True)
+class ExportFormat:
+    """A trainer's format.
+
+    Attributes:
+        lines: the lines of a row; none for a row that the trainer cannot read.
+        needs_negatives: a row of finetune without negatives gives no line.
+        pairs_note: what a user of `pairs`, which has no negatives, must know.
+    """
+
+    lines: Callable[[TableRow], Iterator[TableRow]]
+    needs_negatives: bool = False
+    pairs_note: str = ""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export came to."""
+
+    rows: int
+    """Rows read."""
+    lines: int
+    """Lines written."""
+    without_negatives: int
+    """Rows of finetune that have no negatives."""
+    notes: list[str]
+    """What a user should know of it."""
+
+
+def flagembedding(row: TableRow) -> Iterator[TableRow]:
+    """FlagEmbedding's finetune format: query, pos, neg, the scores of both, and the instruction as ``prompt``.
+
+    Its loader divides by the number of negatives unless it is told to draw none (``--train_group_size 1``), so a row of
+    finetune without negatives gives no line.
+    """
     if "pos" not in row:
         yield {"query": row["query"], "pos": [row["passage"]], "neg": []}
-        return
-    names = ("query", "pos", "neg", "pos_scores", "neg_scores")
-    yield {name: row[name] for name in names} | {"prompt": row["instruction"]}
+    elif row["neg"]:
+        names = ("query", "pos", "neg", "pos_scores", "neg_scores")
+        yield {name: row[name] for name in names} | {"prompt": row["instruction"]}
 
 
-def sentence_transformers(row: Row) -> Iterator[Row]:
+def sentence_transformers(row: TableRow) -> Iterator[TableRow]:
     """Columns anchor, positive and, from finetune, negative: one triplet per positive and negative.
 
-    The instruction stands before the anchor, where the trainer would put it.
+    The instruction stands before the anchor already, where the trainer's ``prompts`` would put it once more.
     """
     if "pos" not in row:
         yield {"anchor": row["query"], "positive": row["passage"]}
@@ -40,52 +77,80 @@ def sentence_transformers(row: Row) -> Iterator[Row]:
             yield {"anchor": row["instruction"] + row["query"], "positive": positive, "negative": negative}
 
 
-def plain(row: Row) -> Iterator[Row]:
+def all_columns(row: TableRow) -> Iterator[TableRow]:
     """The row as it is."""
     yield row
 
 
-FORMATS: Final[dict[str, Callable[[Row], Iterator[Row]]]] = {
-    "flagembedding": flagembedding,
-    "sentence-transformers": sentence_transformers,
-    "jsonl": plain,
+EXPORT_FORMATS: Final[dict[str, ExportFormat]] = {
+    "flagembedding": ExportFormat(
+        flagembedding,
+        needs_negatives=True,
+        pairs_note="pairs has no negatives: FlagEmbedding reads such rows with --train_group_size 1 only",
+    ),
+    "sentence-transformers": ExportFormat(sentence_transformers, needs_negatives=True),
+    "jsonl": ExportFormat(all_columns),
 }
 
 
-def export(shards: str, dest: str, form: str, table: str) -> dict[str, int]:
+def export_table(shards: str, dest: str, form: str, table: str) -> Exported:
     """Write a table, one file ``TABLE-00000.jsonl`` per shard.
 
     Args:
         shards: output folder of a build.
         dest: folder to write to, a path or an fsspec URL.
-        form: one of FORMATS.
-        table: pairs or finetune.
-
-    Returns:
-        Rows read and lines written: a finetune row without negatives gives no triplet.
+        form: one of EXPORT_FORMATS.
+        table: one of TABLES_TO_EXPORT.
 
     Raises:
         UsageError: no build there, no such table, or an unknown format.
+        CmtpError: no line would be written; nothing is.
     """
-    if form not in FORMATS:
-        raise UsageError(f"--format {form}: give one of {', '.join(FORMATS)}")
+    if form not in EXPORT_FORMATS:
+        raise UsageError(f"--format {form}: give one of {', '.join(EXPORT_FORMATS)}")
     source, target = Store(shards), Store(dest)
     tables = read_manifest(source)["tables"]
-    if table not in ("pairs", "finetune") or table not in tables:
-        there = ", ".join(name for name in ("pairs", "finetune") if name in tables)
-        raise UsageError(f"--table {table}: {shards} can export {there}")
-    counts = {"rows": 0, "lines": 0}
-    for file in tables[table]["files"]:
-        name = file["file"]
-        with source.read(f"{table}/{name}") as stream, target.write(_target(table, name)) as out:
-            for batch in pq.ParquetFile(stream).iter_batches(BATCH):
-                for row in batch.to_pylist():
-                    counts["rows"] += 1
-                    for line in FORMATS[form](row):
-                        out.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
-                        counts["lines"] += 1
-    return counts
+    if table not in TABLES_TO_EXPORT or table not in tables:
+        present = ", ".join(name for name in TABLES_TO_EXPORT if name in tables)
+        raise UsageError(f"--table {table}: {shards} can export {present}")
+    paths = [f"{table}/{file['file']}" for file in tables[table]["files"]]
+    rows = int(tables[table]["rows"])
+    without = _without_negatives(source, paths) if table == "finetune" else 0
+    chosen = EXPORT_FORMATS[form]
+    if rows == 0:
+        raise CmtpError(f"{table} of {shards} has no rows; its stages in {shards}/README.md say where they went")
+    if chosen.needs_negatives and without == rows:
+        raise CmtpError(
+            f"none of the {rows:,} rows of {table} has negatives, and {form} needs them: mine again with other "
+            "settings (cmtp mine), or export --format jsonl"
+        )
+    lines = sum(_write_lines(source, path, target, _target(path), chosen) for path in paths)
+    notes = [chosen.pairs_note] if table == "pairs" and chosen.pairs_note else []
+    if without:
+        outcome = "left out" if chosen.needs_negatives else "written with an empty neg"
+        notes.append(f"{without:,} of {rows:,} rows have no negatives: {outcome}")
+    return Exported(rows, lines, without, notes)
 
 
-def _target(table: str, name: str) -> str:
-    return f"{table}-{name.removeprefix('part-').removesuffix('.parquet')}.jsonl"
+def _without_negatives(source: Store, paths: list[str]) -> int:
+    return sum(
+        pc.sum(pc.equal(pc.list_value_length(source.read_table(path, ["neg"])["neg"]), 0)).as_py() or 0
+        for path in paths
+    )
+
+
+def _write_lines(source: Store, path: str, target: Store, out: str, form: ExportFormat) -> int:
+    """Write one file; returns its number of lines."""
+    lines = 0
+    with source.read(path) as stream, target.write(out) as file:
+        for batch in pq.ParquetFile(stream).iter_batches(EXPORT_ROWS):
+            for row in batch.to_pylist():
+                for line in form.lines(row):
+                    file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+                    lines += 1
+    return lines
+
+
+def _target(path: str) -> str:
+    """``pairs/part-00003.parquet`` → ``pairs-00003.jsonl``."""
+    return path.replace("/part-", "-").removesuffix(".parquet") + ".jsonl"

@@ -56,17 +56,21 @@ def sample(shards: str, wanted: Wanted, n: int, seed: int) -> list[dict[str, Any
 
 
 def _check_names(manifest: dict[str, Any], wanted: Wanted) -> None:
-    """Refuse names that occur nowhere in a build: a slip of the pen must not look like an empty table."""
-    rows = [row for stage in manifest["stages"] for row in stage["ledger"]]
+    """Refuse names that occur nowhere in a build, or a reason that no row of the wanted stage has.
+
+    A slip of the pen must not look like an empty table.
+    """
+    rows = [(stage["stage"], row) for stage in manifest["stages"] for row in stage["ledger"]]
     known = {
-        "relation": {row["relation"] for row in rows if row["relation"]},
-        "source": {row["source"] for row in rows},
-        "reason": {reason for row in rows for reason in row["rejected"]},
+        "relation": {row["relation"] for _, row in rows if row["relation"]},
+        "source": {row["source"] for _, row in rows},
+        "reason": {reason for stage, row in rows if wanted.stage in (None, stage) for reason in row["rejected"]},
     }
     for option, names in known.items():
         value = getattr(wanted, option)
         if value is not None and value not in names:
-            raise UsageError(f"--{option} {value}: this build has {', '.join(sorted(names)) or 'none'}")
+            stage_text = f"in stage {wanted.stage} " if option == "reason" and wanted.stage is not None else ""
+            raise UsageError(f"--{option} {value}: {stage_text}this build has {', '.join(sorted(names)) or 'none'}")
 
 
 def trace(shards: str, pair_id: str) -> dict[str, Any]:

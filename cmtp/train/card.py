@@ -39,8 +39,10 @@ def make_card(report: dict[str, Any]) -> str:
     ]
     scores = report["scores"]
     task = scores["task"]
+    held_out = report["held_out"]
     lines += [
-        f"Retrieval on documents held out of training: {task['queries']:,} queries over {task['passages']:,} passages "
+        f"Retrieval on documents held out of training (share {held_out['share']:g}, seed {held_out['seed']}, by the "
+        f"{held_out['by']}): {task['queries']:,} queries over {task['passages']:,} passages "
         f"({task['held_out']:,} of held-out documents, the rest distractors). A local set, not C-MTEB.",
         "",
         "| | nDCG@10 | recall@10 |",

@@ -27,6 +27,12 @@ class Silent:
     def task(self, stage, receipt, resumed): ...
 
 
+def shard(store, tables, shard_bytes=1 << 20):
+    """Run the shard stage; its tables are in ``tables/`` of its folder."""
+    settings = {"seed": 42, "shard_bytes": shard_bytes, "min_pretrain_chars": 8}
+    return run_stage(ShardStage(tables), store, [], settings, "x", SerialExecutor(), Silent())
+
+
 def make(tmp_path, cuts=(100, 40), shard_bytes=1 << 20, chars=60, until_publish=True):
     """A build of one stage whose kept rows lie in parts of the given sizes."""
     store = Store(str(tmp_path))
@@ -47,8 +53,7 @@ def make(tmp_path, cuts=(100, 40), shard_bytes=1 << 20, chars=60, until_publish=
         TableInput("pretrain", parts),
         TableInput("rejects/extract", [".work/extract-x/rejects/part-00000.parquet"]),
     ]
-    settings = {"seed": 42, "shard_bytes": shard_bytes, "min_pretrain_chars": 8}
-    done = run_stage(ShardStage(tables), store, [], settings, "x", SerialExecutor(), Silent())
+    done = shard(store, tables, shard_bytes)
     run = StageRun("extract", ".work/extract-x", "f", parts, [], ledger)
     manifest = make_manifest(Recipe(), {"菜谱/0.md": "菜谱"}, [run], [], done)
     if until_publish:
@@ -78,6 +83,22 @@ def test_the_cut_into_partitions_leaves_no_trace(tmp_path):
     make(tmp_path / "a", cuts=(140,))
     make(tmp_path / "b", cuts=(1, 0, 99, 40))
     assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+@pytest.mark.parametrize("cut", [1, 2])
+def test_ids_with_one_key_come_in_the_order_of_the_whole_id(tmp_path, cut):
+    """The key is made of the first 16 hex digits: these two have one key, whichever is read first."""
+    ids = ["0123456789abcdef" + "1" * 16, "0123456789abcdef" + "0" * 16]
+    rows = pairs(2)
+    rows = rows.set_column(rows.schema.get_field_index("pair_id"), rows.schema.field("pair_id"), pa.array(ids))
+    store = Store(str(tmp_path))
+    parts = [f"kept/part-{i:05d}.parquet" for i in range(0, 2, cut)]
+    for i, part in enumerate(parts):
+        store.write_table(part, rows.slice(i * cut, cut))
+    done = shard(store, [TableInput("pairs", parts)])
+    written = store.read_table(f"{done.folder}/tables/pairs/part-00000.parquet")
+    assert len(set(order_keys(written["pair_id"], 42))) == 1
+    assert written["pair_id"].to_pylist() == sorted(ids)
 
 
 def test_a_large_table_becomes_several_files_of_like_size(tmp_path):

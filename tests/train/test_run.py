@@ -110,6 +110,17 @@ def test_card_and_logs(shards, whole):
     assert score == pytest.approx(report["scores"]["rows"]["after finetune"]["ndcg@10"], abs=1e-4)
 
 
+def test_eval_searches_the_documents_that_the_training_held_out(shards, whole):
+    """No share, no seed: both are in training.json, and the score is that of the run's own end."""
+    from cmtp.evaluate.command import evaluate_model
+
+    out, report = whole
+    assert report["held_out"] == {"share": 0.3, "seed": 1, "by": "trainer"}
+    rows = {line.split()[0]: line.split() for line in evaluate_model(str(out), shards=shards).splitlines()}
+    assert float(rows["model"][1]) == pytest.approx(report["scores"]["rows"]["after finetune"]["ndcg@10"], abs=2e-4)
+    assert float(rows["BM25"][3]) == report["scores"]["rows"]["BM25 (character bigrams)"]["ndcg@10"]
+
+
 def test_a_finished_run_is_not_done_again(shards, whole):
     out, report = whole
     before = (out / "model.safetensors").stat().st_mtime_ns
