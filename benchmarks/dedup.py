@@ -30,10 +30,11 @@ import scipy.sparse as sp
 from benchmarks.dedup_data import make, perturb, table
 from benchmarks.dedup_peers import DROPS, SKETCHES, drops, installed
 from benchmarks.dedup_scale import JACCARD_ALONE, pathological, run_stage, scaling
-from cmtp.dedup.kernel import band_keys, shingle_sets, signatures
+from cmtp.dedup.minhash import band_keys, signatures
 from cmtp.engine.store import Store
 from cmtp.recipe import DedupSettings
 from cmtp.text.compare import comparison_form, fold
+from cmtp.text.ngrams import shingle_sets
 
 BATCH = 25_000
 SETTINGS = DedupSettings()

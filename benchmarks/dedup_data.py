@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import xxhash
 
 from cmtp import schema
-from cmtp.dedup.jaccard import jaccard_reaches
-from cmtp.dedup.kernel import shingle_sets
 from cmtp.engine.store import Store
+from cmtp.kernels.sets import jaccard_reaches
 from cmtp.text.compare import fold
+from cmtp.text.ngrams import shingle_sets
 
 PARTITION_ROWS = 50_000
 PERTURBED = 0.3

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from cmtp.kernels.jit import kernel
+from cmtp.kernels.sets import sort_unique
 from cmtp.text.compare import Folded
 
 NUMERALS: Final = np.zeros(1 << 16, np.bool_)
@@ -82,17 +83,5 @@ def _find_numbers(folded: Folded, found: Numbers) -> None:
             if not last and has_flag(_SIGNS, codes[i]):
                 sequence = sequence * _SEQUENCE_BASE + np.uint64(codes[i])
         found.sequences[row] = sequence
-        total = first + _sort_unique(amounts[first:total])
+        total = first + sort_unique(amounts[first:total])
         found.amount_starts[row + 1] = total
-
-
-@kernel
-def _sort_unique(values: np.ndarray) -> int:
-    """Sort in place, with each value once at the front; returns how many different ones there are."""
-    values.sort()
-    unique = 0
-    for i in range(len(values)):
-        if i == 0 or values[i] != values[unique - 1]:
-            values[unique] = values[i]
-            unique += 1
-    return unique

@@ -60,3 +60,26 @@ def assign_batches(
             batch[row] = current
         largest = max(largest, size[row])
     return batches, largest
+
+
+@kernel
+def window_edges(
+    row: np.ndarray, starts: np.ndarray, window: int, large: int, large_window: int, out: np.ndarray
+) -> int:
+    """Write the edges of all bands, better row in the upper half, or only count them where `out` is empty."""
+    count = 0
+    for band in range(len(starts) - 1):
+        first, last = starts[band], starts[band + 1]
+        reach = window if last - first < large else large_window
+        for i in range(first + 1, last):
+            nearest = max(first, i - reach)
+            if len(out) == 0:
+                count += i - nearest + (nearest > first)
+                continue
+            if nearest > first:
+                out[count] = np.uint64(row[first]) << np.uint64(32) | np.uint64(row[i])
+                count += 1
+            for j in range(nearest, i):
+                out[count] = np.uint64(row[j]) << np.uint64(32) | np.uint64(row[i])
+                count += 1
+    return count

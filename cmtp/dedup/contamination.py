@@ -9,12 +9,12 @@ import pyarrow as pa
 
 from cmtp.dedup.evaluation import read_texts
 from cmtp.dedup.index import Grams, Index, count_grams, make_index
-from cmtp.dedup.kernel import hash_folded
 from cmtp.dedup.layout import Layout
 from cmtp.dedup.records import EvaluationRows, GramRows, PostingRows
 from cmtp.engine.store import Store
 from cmtp.engine.task import Result, Task
 from cmtp.text.compare import fold
+from cmtp.text.hashes import hash_folded
 
 
 def read_evaluation(task: Task, store: Store) -> Result:

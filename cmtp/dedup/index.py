@@ -7,14 +7,12 @@ from typing import Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from cmtp.dedup.kernel import hash_folded
 from cmtp.kernels.jit import kernel
+from cmtp.kernels.sets import sort_unique
 from cmtp.text.compare import Folded, fold
+from cmtp.text.hashes import hash_folded
+from cmtp.text.ngrams import ngram_hashes
 
-_BASE: Final = np.uint64(0x9FB21C651E98DF25)
-_MIX: Final = np.uint64(0xFF51AFD7ED558CCD)  # the finaliser of MurmurHash3
-_S32: Final = np.uint64(32)
-_S29: Final = np.uint64(29)
 _ONE: Final = np.uint64(1)
 _SEVEN: Final = np.uint64(7)
 _THREE: Final = np.uint64(3)
@@ -71,42 +69,13 @@ class Overlaps(NamedTuple):
 
 
 @kernel
-def _grams(codes: np.ndarray, first: int, last: int, width: int, out: np.ndarray) -> int:
-    """Write the hash of every n-gram of codes[first:last], in order; returns how many."""
-    count = last - first - width + 1
-    if count <= 0:
-        return 0
-    lead, value = _ONE, np.uint64(0)
-    for i in range(first, first + width):
-        lead *= _BASE
-        value = value * _BASE + np.uint64(codes[i])
-    for i in range(count):
-        mixed = (value ^ (value >> _S32)) * _MIX
-        out[i] = mixed ^ (mixed >> _S29)
-        if i + 1 < count:
-            value = value * _BASE + np.uint64(codes[first + i + width]) - np.uint64(codes[first + i]) * lead
-    return count
-
-
-@kernel
-def _distinct(values: np.ndarray, count: int) -> int:
-    values[:count].sort()
-    unique = 0
-    for i in range(count):
-        if i == 0 or values[i] != values[unique - 1]:
-            values[unique] = values[i]
-            unique += 1
-    return unique
-
-
-@kernel
 def _all_grams(
     folded: Folded, width: int, grams: np.ndarray, texts: np.ndarray, sizes: np.ndarray, buffer: np.ndarray
 ) -> int:
     total = 0
     for row in range(len(folded.ends) - 1):
-        first, last = folded.ends[row], folded.ends[row + 1]
-        count = _distinct(buffer, _grams(folded.codes, first, last, width, buffer))
+        count = ngram_hashes(folded.codes[folded.ends[row] : folded.ends[row + 1]], width, buffer)
+        count = sort_unique(buffer[:count])
         grams[total : total + count] = buffer[:count]
         texts[total : total + count] = row
         sizes[row] = count
@@ -153,12 +122,12 @@ def _overlaps(
     `hashes` and `known` are room for the n-grams of one text.
     """
     for row in range(len(folded.ends) - 1):
-        count = _grams(folded.codes, folded.ends[row], folded.ends[row + 1], index.width, hashes)
+        count = ngram_hashes(folded.codes[folded.ends[row] : folded.ends[row + 1]], index.width, hashes)
         met = _known_grams(hashes, count, index, known)
         if met == 0:
             continue
-        met = _distinct(known, met)
-        size = _distinct(hashes, count)
+        met = sort_unique(known[:met])
+        size = sort_unique(hashes[:count])
         texts = _texts_with(known[:met], index)
         first = 0
         for i in range(1, len(texts) + 1):

@@ -9,9 +9,11 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from cmtp.dedup.amounts import NUMERALS, has_flag, numbers_of
-from cmtp.dedup.kernel import hash_folded, shingle_sets
 from cmtp.kernels.jit import kernel
+from cmtp.kernels.sets import jaccard
 from cmtp.text.compare import Folded
+from cmtp.text.hashes import hash_folded
+from cmtp.text.ngrams import shingle_sets
 
 MISSED: Final = 1e-4
 """Probability that two texts at the threshold are taken to be below it by their sketches, and not compared."""
@@ -151,42 +153,6 @@ def sets_of(folded: Folded, queries: Folded, rows: np.ndarray, total: int, width
         queries=queries.codes,
         query_starts=queries.ends,
     )
-
-
-@kernel
-def jaccard(shingles: np.ndarray, ends: np.ndarray, a: int, b: int, threshold: float) -> float:
-    """Jaccard similarity of two sets, or -1 as soon as it is certain to be below the threshold."""
-    i, last_i = ends[a], ends[a + 1]
-    j, last_j = ends[b], ends[b + 1]
-    size = last_i - i + last_j - j
-    # |A ∩ B| / (|A| + |B| - |A ∩ B|) >= t  ⇔  |A ∩ B| >= t (|A| + |B|) / (1 + t)
-    needed = threshold * size / (1.0 + threshold) - 1e-9
-    met = 0
-    while i < last_i and j < last_j:
-        if met + min(last_i - i, last_j - j) < needed:
-            return -1.0
-        if shingles[i] == shingles[j]:
-            met += 1
-            i += 1
-            j += 1
-        elif shingles[i] < shingles[j]:
-            i += 1
-        else:
-            j += 1
-    if met == 0 or met < needed:
-        return -1.0
-    return float(met / (size - met))
-
-
-@kernel
-def jaccard_reaches(
-    shingles: np.ndarray, ends: np.ndarray, left: np.ndarray, right: np.ndarray, threshold: float
-) -> np.ndarray:
-    """Whether the sets left[i] and right[i] have a Jaccard similarity of at least `threshold`: [n] bool."""
-    out = np.empty(len(left), np.bool_)
-    for i in range(len(left)):
-        out[i] = jaccard(shingles, ends, left[i], right[i], threshold) >= 0
-    return out
 
 
 @kernel

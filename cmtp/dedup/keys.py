@@ -13,7 +13,6 @@ from cmtp.dedup.candidates import Sketchable, send_bands
 from cmtp.dedup.contamination import load_index
 from cmtp.dedup.exchange import U64, Array, key_range
 from cmtp.dedup.index import find_overlaps
-from cmtp.dedup.kernel import hash_texts
 from cmtp.dedup.layout import Layout, Side, near_sides
 from cmtp.dedup.records import KeyRows, OrderRows
 from cmtp.dedup.verdicts import Match, Reason, Verdicts
@@ -22,6 +21,7 @@ from cmtp.engine.task import Result, Task
 from cmtp.ids import id_halves
 from cmtp.relations import relations_where
 from cmtp.text.compare import Folded, fold
+from cmtp.text.hashes import hash_texts
 
 _SHARE_PASSAGE: Final = relations_where(lambda relation: relation.shares_passage)
 _ASK_QUESTIONS: Final = relations_where(lambda relation: relation.query == "question")

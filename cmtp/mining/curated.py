@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 from cmtp.columns import codes_in, distinct
 from cmtp.dedup.evaluation import read_texts
 from cmtp.dedup.index import Index, find_overlaps, index_texts
-from cmtp.dedup.kernel import hash_folded
 from cmtp.encoders.base import Encoder
 from cmtp.filters.pair_filter import open_filter
 from cmtp.kernels.dot import row_dots
@@ -26,6 +25,7 @@ from cmtp.mining.pool import Pool, Queries
 from cmtp.relations import SYMMETRIC_RELATIONS
 from cmtp.sources.labels import NEGATIVE
 from cmtp.text.compare import fold
+from cmtp.text.hashes import hash_folded
 
 COLUMNS = ["query", "passage", "relation", "source"]
 

@@ -7,12 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from cmtp.dedup.kernel import shingle_sets
-from cmtp.kernels.jit import kernel
+from cmtp.kernels.sets import common_counts
 from cmtp.text.compare import fold
+from cmtp.text.ngrams import shingle_sets
 
 WIDTH = 5
-"""Characters per n-gram, dedup's default; short texts are compared by shorter ones (cmtp.dedup.kernel)."""
+"""Characters per n-gram, dedup's default; short texts are compared by shorter ones (`cmtp.text.ngrams`)."""
 
 
 class Picked(NamedTuple):
@@ -45,28 +45,9 @@ def alike(left: Picked, right: Picked, max_jaccard: float, max_contained: float 
     shingles, starts = shingle_sets(fold(texts), WIDTH)
     sizes = np.diff(starts)
     at_right = at_right + len(used_left)
-    common = _common(shingles, starts, at_left, at_right)
+    common = common_counts(shingles, starts, at_left, at_right)
     union = sizes[at_left] + sizes[at_right] - common
     same = common >= max_jaccard * union
     if max_contained is not None:
         same |= common >= max_contained * np.minimum(sizes[at_left], sizes[at_right])
     return (common > 0) & same  # type: ignore[no-any-return]
-
-
-@kernel
-def _common(shingles: np.ndarray, starts: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Shingles that each two texts have in common: [n] int64."""
-    out = np.zeros(len(left), np.int64)
-    for k in range(len(left)):
-        i, end_i = starts[left[k]], starts[left[k] + 1]
-        j, end_j = starts[right[k]], starts[right[k] + 1]
-        while i < end_i and j < end_j:
-            if shingles[i] == shingles[j]:
-                out[k] += 1
-                i += 1
-                j += 1
-            elif shingles[i] < shingles[j]:
-                i += 1
-            else:
-                j += 1
-    return out

@@ -7,7 +7,6 @@ import pyarrow as pa
 import xxhash
 
 from cmtp import schema
-from cmtp.dedup.kernel import SHORT, SHORT_SHINGLE
 from cmtp.dedup.references import resolve
 from cmtp.dedup.stage import DedupStage
 from cmtp.engine.ledger import Ledger
@@ -15,6 +14,7 @@ from cmtp.engine.store import Store
 from cmtp.engine.task import StageJob
 from cmtp.recipe import Recipe
 from cmtp.text.compare import comparison_form
+from cmtp.text.ngrams import SHORT, SHORT_SHINGLE
 
 # a few hundred common characters: enough for passages whose n-grams do not meet by chance
 CHARACTERS = "".join(chr(point) for point in range(0x4E00, 0x4E00 + 3000))

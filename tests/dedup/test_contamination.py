@@ -11,11 +11,11 @@ import pytest
 
 from cmtp.dedup.evaluation import read_texts
 from cmtp.dedup.index import find_overlaps, index_texts
-from cmtp.dedup.kernel import hash_texts
 from cmtp.dedup.references import resolve
 from cmtp.errors import CmtpError, UsageError
 from cmtp.recipe import Recipe
 from cmtp.text.compare import comparison_form, fold
+from cmtp.text.hashes import hash_texts
 from tests.builds import cli
 from tests.dedup import pairs
 from tests.dedup.pairs import row, run

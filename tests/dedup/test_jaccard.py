@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from cmtp.dedup.jaccard import MISSED, Limits, least_slots, promising, rows_of
-from cmtp.dedup.kernel import signatures
+from cmtp.dedup.minhash import signatures
 from cmtp.text.compare import fold
 from tests.dedup import pairs
 

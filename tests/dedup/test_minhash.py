@@ -1,79 +1,16 @@
-import itertools
+"""MinHash signatures and band keys."""
+
 import random
 
 import datasketch
 import numpy as np
 import pyarrow as pa
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from cmtp.dedup.kernel import band_keys, hash_texts, permutations, shingle_sets, signatures
+from cmtp.dedup.minhash import band_keys, permutations, signatures
 from cmtp.recipe import DedupSettings
-from cmtp.text.compare import comparison_form, fold
+from cmtp.text.compare import fold
+from cmtp.text.ngrams import shingle_sets
 from tests.dedup import pairs
-
-
-def hashes(*texts):
-    column = pa.array(texts)
-    return [tuple(one) for one in hash_texts(column, fold(column)).tolist()]
-
-
-def sets(texts, width=5):
-    shingles, starts = shingle_sets(fold(pa.array(texts)), width)
-    return [set(shingles[a:b].tolist()) for a, b in itertools.pairwise(starts)]
-
-
-def test_equal_forms_have_equal_hashes_and_others_do_not():
-    texts = ["第３條，臺灣", "第3条：台湾", "第4条：台湾", "台湾第3条", ""]
-    first, second, *others = hashes(*texts)
-    assert first == second
-    assert len({first, *others}) == 4
-
-
-def test_text_of_punctuation_is_hashed_by_its_bytes():
-    found = hashes("……", "……", "——", "。", "", "!")
-    assert found[0] == found[1]
-    assert len(set(found)) == 5
-
-
-def test_halves_of_the_hash_are_independent():
-    texts = pairs.family(3, 3000, 1)
-    found = np.array(hashes(*texts), np.uint64)
-    for half in (0, 1):
-        assert len(np.unique(found[:, half])) == len(texts)
-        bits = (found[:, half, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)
-        assert (abs(bits.mean(axis=0) - 0.5) < 0.06).all()
-
-
-@given(st.lists(st.text(alphabet="一二三四甲乙丙 ，12", max_size=30), min_size=1, max_size=8))
-def test_shingle_sets_are_those_of_plain_python(texts):
-    # as sets of hashes: sizes of every intersection must agree
-    ours, plain = sets(texts), [pairs.shingles(text) for text in texts]
-    for a, x in zip(ours, plain, strict=True):
-        for b, y in zip(ours, plain, strict=True):
-            assert len(a & b) == len(x & y)
-
-
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [
-        ("", 0),
-        ("。", 0),
-        ("甲", 1),
-        ("甲乙", 1),
-        ("甲乙丙", 1),
-        ("一二三四五六七八九十甲乙", 10),
-        ("一二三四五六七八九十甲乙丙", 9),
-    ],
-)
-def test_width_follows_length(text, count):
-    assert len(sets([text])[0]) == count
-
-
-def test_widths_never_meet():
-    short, longer = "甲乙丙", "甲乙丙丁戊甲乙丙丁戊甲乙丙丁戊"
-    assert not sets([short])[0] & sets([longer])[0]
 
 
 def test_signature_is_the_minimum_of_every_permutation():
@@ -124,8 +61,6 @@ def test_default_bands_favour_recall_more_than_datasketch_would():
     assert 1 - (1 - settings.threshold**rows) ** settings.bands > 0.995
 
 
-def test_hashes_do_not_change_between_versions():
-    """Fingerprints of builds rest on them: a change must be deliberate."""
-    assert comparison_form("第１２條") == "第12条"
-    assert hashes("第１２條")[0] == (2848919056434392496, 1613165478738224931)
+def test_signatures_do_not_change_between_versions():
+    """Sketches of one build are compared with each other: a change must be deliberate."""
     assert signatures(fold(pa.array(["第１２條"])), 16, 5, 42)[0, :2].tolist() == [2089037594, 2721231962]

@@ -1,0 +1,75 @@
+"""Sets as sorted arrays without repetitions, many of them one after the other.
+
+Set i is ``values[starts[i]:starts[i + 1]]``; there is one more start than sets.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cmtp.kernels.jit import kernel
+
+
+@kernel
+def sort_unique(values: np.ndarray) -> int:
+    """Sort in place and move each distinct value to the front, in order; returns how many there are."""
+    values.sort()
+    unique = 0
+    for i in range(len(values)):
+        if i == 0 or values[i] != values[unique - 1]:
+            values[unique] = values[i]
+            unique += 1
+    return unique
+
+
+@kernel
+def count_common(values: np.ndarray, starts: np.ndarray, a: int, b: int, needed: float) -> int:
+    """How many values the sets a and b have in common; -1 as soon as it is certain to be fewer than `needed`."""
+    i, end_i = starts[a], starts[a + 1]
+    j, end_j = starts[b], starts[b + 1]
+    common = 0
+    while i < end_i and j < end_j:
+        if common + min(end_i - i, end_j - j) < needed:
+            return -1
+        if values[i] == values[j]:
+            common += 1
+            i += 1
+            j += 1
+        elif values[i] < values[j]:
+            i += 1
+        else:
+            j += 1
+    return common if common >= needed else -1
+
+
+@kernel
+def jaccard(values: np.ndarray, starts: np.ndarray, a: int, b: int, threshold: float) -> float:
+    """Jaccard similarity of the sets a and b, or -1 as soon as it is certain to be below the threshold.
+
+    Sets that have nothing in common have none: -1, whatever the threshold.
+    """
+    size = starts[a + 1] - starts[a] + starts[b + 1] - starts[b]
+    # |A ∩ B| / (|A| + |B| - |A ∩ B|) >= t  ⇔  |A ∩ B| >= t (|A| + |B|) / (1 + t)
+    needed = threshold * size / (1.0 + threshold) - 1e-9
+    common = count_common(values, starts, a, b, needed)
+    return float(common / (size - common)) if common > 0 else -1.0
+
+
+@kernel
+def jaccard_reaches(
+    values: np.ndarray, starts: np.ndarray, left: np.ndarray, right: np.ndarray, threshold: float
+) -> np.ndarray:
+    """Whether the sets left[i] and right[i] have a Jaccard similarity of at least `threshold`: [n] bool."""
+    out = np.empty(len(left), np.bool_)
+    for i in range(len(left)):
+        out[i] = jaccard(values, starts, left[i], right[i], threshold) >= 0
+    return out
+
+
+@kernel
+def common_counts(values: np.ndarray, starts: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """How many values the sets left[i] and right[i] have in common: [n] int64."""
+    out = np.empty(len(left), np.int64)
+    for i in range(len(left)):
+        out[i] = count_common(values, starts, left[i], right[i], 0.0)
+    return out
