@@ -1,4 +1,4 @@
-"""Evaluation data in local files, in four forms that are told apart by their fields.
+"""Evaluation data in local files, in four forms. The fields of the first row say which form a file has.
 
 Sentence pairs with a label (STS for grades, pair classification for yes or no), queries with positives and negatives
 (reranking), labelled texts (classification and clustering), and folders with a corpus, queries and judgements
@@ -7,8 +7,6 @@ Sentence pairs with a label (STS for grades, pair classification for yes or no),
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from cmtp.errors import UsageError
+from cmtp.sources.tables import TableRow, rows_or_error
 
 NLI = {"entailment": 1.0, "neutral": 0.0, "contradiction": 0.0}
 """Labels of inference sets: whether the second sentence follows."""
@@ -75,25 +74,35 @@ class Searched:
 LocalData = Pairs | Ranked | Labelled | Searched
 
 
+HEADER = ("sentence1", "sentence2", "label", "text", "query", "query-id", "corpus-id", "score")
+"""Field names that make the first row of a table of separated values its header."""
+
+NumberedRows = list[tuple[int, TableRow]]
+"""Rows with the numbers that messages call them by."""
+
+
 def read_local(path: Path) -> LocalData:
     """Read a file or folder.
 
-    Tab-separated text (with or without a header), CSV, or JSON lines, with sentence1, sentence2 and label; JSON lines
-    with query, pos and neg; any of the three with text and label; a folder with corpus.jsonl, queries.jsonl (_id, text)
-    and qrels.tsv or qrels/test.tsv (query-id, corpus-id, score), BEIR's form.
+    Any table that `cmtp.sources.tables` reads (CSV, TSV, JSON, JSON lines, Parquet, compressed or not, UTF-8 or
+    GB18030) with one of these sets of fields:
+
+    - sentence1, sentence2 and label (or score); separated values without a header have them as their last three fields;
+    - query, pos and neg;
+    - text and label.
+
+    Or a folder in BEIR's form: corpus.jsonl and queries.jsonl (_id, text), and qrels.tsv or qrels/test.tsv (query-id,
+    corpus-id, score).
 
     Raises:
-        UsageError: unreadable, another form, labels that say nothing.
+        UsageError: unreadable, another form, or labels with nothing to compare.
     """
-    try:
-        if path.is_dir():
-            return _searched(path)
-        rows = list(_rows(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot read: {error}") from error
+    if path.is_dir():
+        return _searched(path)
+    rows = list(_rows(path))
     if not rows:
         raise UsageError(f"{path}: no rows")
-    fields = rows[0].keys()
+    fields = rows[0][1].keys()
     if {"query", "pos", "neg"} <= fields:
         return _ranked(path, rows)
     if {"sentence1", "sentence2", "label"} <= fields:
@@ -106,9 +115,9 @@ def read_local(path: Path) -> LocalData:
     )
 
 
-def _pairs(path: Path, rows: list[dict[str, Any]]) -> Pairs:
+def _pairs(path: Path, rows: NumberedRows) -> Pairs:
     left, right, labels = [], [], []
-    for number, row in enumerate(rows, 1):
+    for number, row in rows:
         label = _text(path, number, row, "label").strip()
         if label == NO_LABEL:
             continue
@@ -125,85 +134,85 @@ def _pairs(path: Path, rows: list[dict[str, Any]]) -> Pairs:
     return Pairs(path.name, left, right, np.array(labels))
 
 
-def _ranked(path: Path, rows: list[dict[str, Any]]) -> Ranked:
-    found = Ranked(path.name, [], [], [])
-    for number, row in enumerate(rows, 1):
+def _ranked(path: Path, rows: NumberedRows) -> Ranked:
+    ranked = Ranked(path.name, [], [], [])
+    for number, row in rows:
         pos, neg = (_texts(path, number, row, name) for name in ("pos", "neg"))
-        if pos and neg:  # without either there is no order to judge
-            found.queries.append(_text(path, number, row, "query"))
-            found.pos.append(pos)
-            found.neg.append(neg)
-    if not found.queries:
+        if pos and neg:  # else there is no order to judge
+            ranked.queries.append(_text(path, number, row, "query"))
+            ranked.pos.append(pos)
+            ranked.neg.append(neg)
+    if not ranked.queries:
         raise UsageError(f"{path}: none of {len(rows)} rows has both pos and neg; nothing to put in order")
-    return found
+    return ranked
 
 
-def _labelled(path: Path, rows: list[dict[str, Any]]) -> Labelled:
-    texts = [_text(path, number, row, "text") for number, row in enumerate(rows, 1)]
-    labels = [_text(path, number, row, "label").strip() for number, row in enumerate(rows, 1)]
+def _labelled(path: Path, rows: NumberedRows) -> Labelled:
+    texts = [_text(path, number, row, "text") for number, row in rows]
+    labels = [_text(path, number, row, "label").strip() for number, row in rows]
     if len(set(labels)) < 2:
         raise UsageError(f"{path}: {len(labels)} rows with {len(set(labels))} different labels; nothing to compare")
     return Labelled(path.name, texts, labels)
 
 
 def _searched(path: Path) -> Searched:
-    texts: dict[str, dict[str, str]] = {}
-    for name in ("corpus", "queries"):
-        file = path / f"{name}.jsonl"
-        texts[name] = {
-            _text(file, number, row, "_id"): " ".join(
-                filter(None, [row.get("title"), _text(file, number, row, "text")])
-            )
-            for number, row in enumerate(_rows(file), 1)
-        }
-    judged = next((file for file in (path / "qrels.tsv", path / "qrels" / "test.tsv") if file.is_file()), None)
-    if judged is None:
-        raise UsageError(f"{path}: neither qrels.tsv nor qrels/test.tsv")
+    corpus, queries = (_texts_by_id(_file_of(path, name)) for name in ("corpus.jsonl", "queries.jsonl"))
+    judged = _file_of(path, "qrels.tsv", "qrels/test.tsv")
     relevant: dict[str, dict[str, int]] = {}
-    for number, row in enumerate(_rows(judged), 1):
+    for number, row in _rows(judged):
         query, passage = (_text(judged, number, row, name) for name in ("query-id", "corpus-id"))
-        if query not in texts["queries"] or passage not in texts["corpus"]:
+        if query not in queries or passage not in corpus:
             raise UsageError(f"{judged}: row {number}: {query} or {passage} is in neither queries nor corpus")
-        if int(row.get("score") or 1) > 0:
-            relevant.setdefault(query, {})[passage] = int(row.get("score") or 1)
+        grade = int(row.get("score") or 1)
+        if grade > 0:
+            relevant.setdefault(query, {})[passage] = grade
     if not relevant:
         raise UsageError(f"{judged}: no query has a relevant passage")
-    queries = {key: text for key, text in texts["queries"].items() if key in relevant}
-    return Searched(path.name, queries, texts["corpus"], relevant)
+    return Searched(path.name, {key: text for key, text in queries.items() if key in relevant}, corpus, relevant)
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows by field; text without a header has sentence1, sentence2 and label as its last three fields."""
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        if path.suffix in (".json", ".jsonl"):
-            for number, line in enumerate(lines, 1):
-                try:
-                    row = json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise UsageError(f"{path}: line {number}: not JSON: {error}") from error
-                if not isinstance(row, dict):
-                    raise UsageError(f"{path}: line {number}: not a JSON object")
-                yield row
-            return
-        if path.suffix == ".csv":
-            split: Iterator[list[str]] = csv.reader(lines)
-        else:
-            split = (line.rstrip("\r\n").split("\t") for line in lines if line.strip())
-        names: list[str] | None = None
-        for number, row in enumerate(split, 1):
-            if number == 1 and {"label", "corpus-id"} & {field.strip() for field in row}:
-                names = [field.strip().lower() for field in row]
-                continue
-            if names is None:
-                if len(row) < 3:
-                    raise UsageError(
-                        f"{path}: row {number} has {len(row)} fields; sentence, sentence, label are needed"
-                    )
-                yield {"sentence1": row[-3], "sentence2": row[-2], "label": row[-1]}
-            elif len(row) != len(names):
-                raise UsageError(f"{path}: row {number} has {len(row)} fields, the header has {len(names)}")
-            else:
-                yield dict(zip(names, row, strict=True))
+def _texts_by_id(path: Path) -> dict[str, str]:
+    """Texts of corpus.jsonl or queries.jsonl, each behind its title where it has one."""
+    texts = {}
+    for number, row in _rows(path):
+        parts = [row.get("title"), _text(path, number, row, "text")]
+        texts[_text(path, number, row, "_id")] = " ".join(filter(None, parts))
+    return texts
+
+
+def _file_of(folder: Path, *names: str) -> Path:
+    """The first file of these names, compressed or not."""
+    for name in names:
+        for file in sorted(folder.glob(f"{name}*")):
+            return file
+    raise UsageError(
+        f"{folder}: no {' or '.join(names)}; a folder to search in has corpus.jsonl, queries.jsonl and qrels.tsv"
+    )
+
+
+def _rows(path: Path) -> Iterator[tuple[int, TableRow]]:
+    """The rows of a table with the field names in lower case; a grade is a label.
+
+    Raises:
+        UsageError: a record that cannot be read, or too few fields without a header.
+    """
+    for number, row in rows_or_error(str(path), HEADER):
+        named = {str(name).strip().lower(): value for name, value in row.items()}
+        if _without_header(list(named)):
+            if len(named) < 3:
+                raise UsageError(f"{path}: row {number} has {len(named)} fields; sentence, sentence, label are needed")
+            named = dict(zip(("sentence1", "sentence2", "label"), list(named.values())[-3:], strict=True))
+        if "sentence1" in named and "score" in named:
+            named.setdefault("label", named["score"])
+        yield number, named
+
+
+def _without_header(names: list[str]) -> bool:
+    """Whether the reader of tables has named the fields, because the file has no header.
+
+    It calls them 1, 2, 3 …; four fields that end in a label are a query, a page, a paragraph and a label to it.
+    """
+    return all(name.isdigit() for name in names) or names == ["query", "page", "para", "label"]
 
 
 def _text(path: Path, number: int, row: dict[str, Any], name: str) -> str:

@@ -1,9 +1,12 @@
 """Local files in their four forms, and mteb's measures on them by hand."""
 
+import gzip
 import json
 import math
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cmtp.errors import CmtpError, UsageError
@@ -46,6 +49,36 @@ def test_forms_of_sentence_pairs(tmp_path):
     assert (pairs["pair.tsv"].left, pairs["pair.tsv"].right) == (["甲", "甲"], ["甲", "乙"])
     assert pairs["bom.csv"].left == ["甲,", "乙"]
     assert pairs["nli.json"].labels.tolist() == [1, 0]
+
+
+def test_any_table_that_a_build_reads_is_read(tmp_path):
+    """Encodings, compressions, Parquet, with a header and without, and `score` for a grade."""
+    text = "sentence1\tsentence2\tscore\n花呗怎么还款\t花呗如何还款\t4.5\n花呗怎么还款\t天气预报\t0\n"
+    bare = text.partition("\n")[2]
+    (tmp_path / "gb.tsv").write_bytes(text.encode("gb18030"))
+    (tmp_path / "bare.csv").write_bytes(bare.replace("\t", ",").encode("gb18030"))
+    (tmp_path / "id.txt").write_text("".join(f"dev\t{line}\n" for line in bare.splitlines()), encoding="utf-8")
+    (tmp_path / "packed.tsv.gz").write_bytes(gzip.compress(text.encode()))
+    rows = [{"sentence1": "花呗怎么还款", "sentence2": other, "label": grade} for other, grade in
+            (("花呗如何还款", 4.5), ("天气预报", 0.0))]  # fmt: skip
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "table.parquet")
+    (tmp_path / "array.json").write_text(json.dumps(rows), encoding="utf-8")
+    for path in tmp_path.iterdir():
+        pairs = read_local(path)
+        assert (pairs.left, pairs.right) == (["花呗怎么还款"] * 2, ["花呗如何还款", "天气预报"]), path.name
+        assert pairs.labels.tolist() == [4.5, 0]
+
+
+def test_a_folder_to_search_in_may_be_compressed(tmp_path):
+    folder = write_search(tmp_path / "beir")
+    before = read_local(folder)
+    for name in ("corpus.jsonl", "qrels.tsv"):
+        (folder / f"{name}.gz").write_bytes(gzip.compress((folder / name).read_bytes()))
+        (folder / name).unlink()
+    assert read_local(folder) == before
+    (folder / "queries.jsonl").unlink()
+    with pytest.raises(UsageError, match=r"no queries\.jsonl; a folder to search in has"):
+        read_local(folder)
 
 
 def test_sts_and_pair_classification_by_hand(tmp_path):
@@ -129,12 +162,12 @@ def test_only_queries_that_search_get_the_instruction(tmp_path):
         ("a.txt", "甲\t乙\n", "2 fields"),
         ("a.txt", "甲\t乙\t好\n", "label '好'"),
         ("a.txt", "甲\t乙\t1\n", "1 different"),
-        ("a.txt", "", "no rows"),
+        ("a.txt", "", "empty_file"),
         ("a.jsonl", '{"query": "甲"}', "fields query; needed are"),
         ("a.jsonl", '{"query": "甲", "pos": [], "neg": []}', "none of 1 rows has both"),
         ("a.jsonl", '{"query": "甲", "pos": [3], "neg": []}', "pos is not a list of texts"),
         ("a.jsonl", '{"text": null, "label": 1}', "text is None"),
-        ("a.jsonl", "{", "line 1: not JSON"),
+        ("a.jsonl", "{", "row 1: bad_json"),
     ],
 )
 def test_broken_files_are_refused(tmp_path, name, text, message):
