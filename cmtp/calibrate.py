@@ -5,7 +5,6 @@ Only the sample is encoded, so an expensive encoder can be tried on a large buil
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,6 +19,7 @@ from cmtp.engine.progress import BuildProgress
 from cmtp.engine.store import Store
 from cmtp.engine.task import StageJob, Task
 from cmtp.errors import UsageError
+from cmtp.interrupt import scratch_folder
 from cmtp.planning import Options, check_encoders
 from cmtp.recipe_file import load_recipe
 from cmtp.schema import PAIRS
@@ -71,7 +71,7 @@ def measure(
     similarity = settings.stage_settings("similarity")
     if similarity["threshold"] is not None and similarity["cascade"] is None:
         raise UsageError("similarity.threshold is set, which leaves nothing to calibrate: set it to null")
-    with tempfile.TemporaryDirectory(prefix="cmtp-calibrate-") as folder:
+    with scratch_folder("cmtp-calibrate-") as folder:
         scratch = Store(f"{folder}/sample")
         if not built:
             store = Store(f"{folder}/build")

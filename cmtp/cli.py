@@ -13,12 +13,10 @@ from typing import Annotated
 import typer
 
 from cmtp.errors import DISK_FULL, CmtpError, UsageError
+from cmtp.interrupt import INTERRUPTED, leave, leave_on_interrupt
 from cmtp.threads import limit_threads
 
 limit_threads()  # commands import what they need themselves, after this
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -310,7 +308,8 @@ def _bytes(text: str | None) -> int | None:
 
 
 def main() -> None:
-    """Entry point: exit 0 done, 1 it ran and something failed, 2 unusable arguments, recipe or source."""
+    """Entry point: exit 0 done, 1 it ran and something failed, 2 unusable arguments, 130 stopped by Ctrl-C."""
+    leave_on_interrupt()
     code = _run()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -325,9 +324,9 @@ def _run() -> int:
         sys.argv.remove("--debug")
     try:
         app()
-    except SystemExit as stop:  # how typer ends, also after Ctrl-C
-        if stop.code == INTERRUPTED:
-            print("cmtp: stopped; the same command goes on where it was: finished work is kept", file=sys.stderr)
+    except SystemExit as stop:  # how typer ends
+        if stop.code == INTERRUPTED:  # a library took the signal itself and raised KeyboardInterrupt
+            leave()
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except CmtpError as error:
         if debug:

@@ -1,9 +1,7 @@
 """Running real builds from tests."""
 
-import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from cmtp.engine.plan import WORK
@@ -11,9 +9,9 @@ from cmtp.engine.plan import WORK
 SAMPLE = Path(__file__).parent.parent / "sample_data"
 
 
-def start(*arguments, **options):
+def start(*arguments, module=("cmtp",), **options):
     """Start the command line in a process group of its own."""
-    command = [sys.executable, "-m", "cmtp.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", *module, *map(str, arguments)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, **options
     )
@@ -27,28 +25,22 @@ def cli(*arguments, expect=0, **options):
     return out, err
 
 
+def stop(signal, event, *arguments):
+    """Run the command line and stop it at an event (see tests/stopping.py); returns (stdout, stderr).
+
+    Args:
+        signal: INT or KILL.
+        event: (module, function, count): the count-th call of the function in the main process.
+        arguments: of the command line.
+    """
+    code = {"INT": 130, "KILL": -9}[signal]
+    return cli(*arguments, expect=code, module=("tests.stopping", signal, *map(str, event)))
+
+
 def receipts(shards):
     """Receipts there are: path → time of writing in ns."""
-    found = {}
-    for path in Path(shards).glob(f"{WORK}/*/receipts/[!.]*.json"):
-        try:
-            found[str(path.relative_to(shards))] = path.stat().st_mtime_ns
-        except FileNotFoundError:
-            continue  # the build has just cleaned up
-    return found
-
-
-def kill_at(shards, count, *arguments):
-    """Start a build and end it with SIGKILL when it has left `count` receipts; returns whether it came to that."""
-    process = start(*arguments)
-    while process.poll() is None:
-        if len(receipts(shards)) >= count:
-            os.kill(process.pid, 9)  # the parent alone: its workers have to notice
-            process.communicate()
-            return True
-        time.sleep(0.005)
-    process.communicate()
-    return False
+    paths = Path(shards).glob(f"{WORK}/*/receipts/[!.]*.json")
+    return {str(path.relative_to(shards)): path.stat().st_mtime_ns for path in paths}
 
 
 def published(shards):

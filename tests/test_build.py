@@ -1,15 +1,13 @@
 """Whole builds of the sample corpus through the command line."""
 
 import json
-import os
+import re
 import shutil
-import signal
-import time
 
 import polars as pl
 import pytest
 
-from tests.builds import SAMPLE, cli, kill_at, published, receipts, start
+from tests.builds import SAMPLE, cli, published, receipts, stop
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +62,16 @@ def test_one_worker_gives_the_same_bytes_as_two(shards, tmp_path):
     assert published(tmp_path / "one") == published(shards)
 
 
-def test_killed_five_times_it_goes_on_and_ends_with_the_same_bytes(shards, tmp_path):
+TASK_ENDED = ("cmtp.engine.progress", "BuildProgress.task")
+
+
+def test_killed_five_times_it_continues_and_ends_with_the_same_bytes(shards, tmp_path):
     out = tmp_path / "killed"
     arguments = ("build", "--source", SAMPLE / "raw", "--out", out, "--workers", 2)
     total = sum(stage["tasks"] for stage in json.loads((shards / "timings.json").read_text())["stages"].values())
     before = {}
     for share in (0.05, 0.25, 0.45, 0.65, 0.85):
-        assert kill_at(out, int(total * share) + 1, *arguments)
+        stop("KILL", (*TASK_ENDED, int(total * share) + 1), *arguments)
         assert not (out / "manifest.json").exists()
         now = receipts(out)
         assert before.items() <= now.items()  # a finished task was not done again: its receipt has not been touched
@@ -81,22 +82,46 @@ def test_killed_five_times_it_goes_on_and_ends_with_the_same_bytes(shards, tmp_p
     assert published(out) == published(shards)
 
 
-def test_ctrl_c_says_what_happened_and_the_next_run_goes_on(shards, tmp_path):
+def test_after_ctrl_c_the_next_run_continues(shards, tmp_path):
     out = tmp_path / "stopped"
     arguments = ("build", "--source", SAMPLE / "raw", "--out", out, "--workers", 2)
-    process = start(*arguments)
-    while process.poll() is None and len(receipts(out)) < 10:
-        time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "cmtp: stopped; the same command goes on where it was" in err
-    assert "Traceback" not in err
+    _, err = stop("INT", (*TASK_ENDED, 10), *arguments)
+    assert err.endswith("cmtp: stopped; the same command continues where it was: finished work is kept\n")
     before = receipts(out)
+    assert len(before) >= 10
     _, err = cli(*arguments)
     assert "tasks done before" in err
     assert {path: time for path, time in receipts(out).items() if path in before}.items() <= before.items()
     assert published(out) == published(shards)
+
+
+MOMENTS = {
+    "typer is imported": ("typer.main", "<module>", 1),
+    "pyarrow is imported": ("pyarrow", "<module>", 1),
+    "the plan is made": ("cmtp.planning", "make_plan", 1),
+    "the first worker starts": ("multiprocessing.util", "spawnv_passfds", 2),  # 1 is the resource tracker
+    "the second worker starts": ("multiprocessing.util", "spawnv_passfds", 3),
+    "a task is handed on": ("concurrent.futures.process", "ProcessPoolExecutor.submit", 4),
+    "a lock is let go": ("threading", "Condition._release_save", 4),
+    "a lock is taken again": ("threading", "Condition._acquire_restore", 4),
+    "a finished task is shown": (*TASK_ENDED, 1),
+    "the tables are exchanged": ("cmtp.shards.publish", "publish", 1),
+    "the workers are stopped": ("concurrent.futures.process", "ProcessPoolExecutor.shutdown", 1),
+    "the bars are stopped": ("cmtp.engine.progress", "BuildProgress.__exit__", 1),
+    "the summary is printed": ("cmtp.summary", "outcome", 1),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_ctrl_c_ends_with_130_and_one_sentence_when(moment, tmp_path):
+    source = tmp_path / "raw" / "notes"
+    source.mkdir(parents=True)
+    shutil.copy(SAMPLE / "raw" / "kitchen_notes" / "面包不发.md", source)
+    arguments = ("build", "--source", source.parent, "--out", tmp_path / "out", "--workers", 2, "--until", "extract")
+    _, err = stop("INT", MOMENTS[moment], *arguments)
+    *lines, last = err.splitlines()
+    assert last == "cmtp: stopped; the same command continues where it was: finished work is kept"
+    assert all(re.match(r"\d\d:\d\d:\d\d \w+: ", line) for line in lines), err  # progress, and nothing else
 
 
 def test_a_build_that_is_there_is_not_done_again(shards, tmp_path):

@@ -2,11 +2,12 @@
 
 import errno
 import os
+import subprocess
 import sys
 
 import pytest
 
-from cmtp import cli
+from cmtp import cli, interrupt
 from cmtp.errors import CmtpError, UsageError
 
 
@@ -56,7 +57,6 @@ def test_unusable_arguments(run, arguments):
             "out/x: Permission denied. Look at this",
         ),
         (ZeroDivisionError("why"), 1, "unexpected ZeroDivisionError: why; --debug shows the traceback"),
-        (KeyboardInterrupt(), 130, "cmtp: stopped; the same command goes on where it was"),
     ],
 )
 def test_errors_are_one_line_with_their_exit_code(run, error, code, said):
@@ -65,6 +65,30 @@ def test_errors_are_one_line_with_their_exit_code(run, error, code, said):
     assert said in err
     assert "Traceback" not in err
     assert err.count("\n") == 1
+
+
+def test_a_library_that_takes_ctrl_c_itself_ends_the_command_too(run, monkeypatch):
+    def leave():
+        raise ZeroDivisionError("left")
+
+    monkeypatch.setattr(cli, "leave", leave)
+    with pytest.raises(ZeroDivisionError, match="left"):
+        run("sources", error=KeyboardInterrupt())
+
+
+def test_ctrl_c_removes_the_scratch_folder():
+    program = (
+        "import os, signal\n"
+        "from cmtp.interrupt import leave_on_interrupt, scratch_folder\n"
+        "leave_on_interrupt()\n"
+        "with scratch_folder('cmtp-test-') as folder:\n"
+        "    print(folder, os.path.isdir(folder), flush=True)\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    folder, was_there = done.stdout.split()
+    assert (done.returncode, was_there, done.stderr) == (130, "True", interrupt.MESSAGE)
+    assert not os.path.exists(folder)
 
 
 def test_debug_shows_the_traceback(run):

@@ -18,8 +18,10 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
+from multiprocessing.synchronize import Semaphore
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -132,23 +134,33 @@ class ProcessExecutor:
             self._pool = None
 
     def _start(self) -> ProcessPoolExecutor:
+        """Start all workers now, with one thread each and with Ctrl-C held back until they can end in silence.
+
+        1. The resource tracker starts first: Python 3.11 lets SIGINT through again when it starts this one. It need
+           not report that it cleans up after a build that was stopped.
+        2. Ctrl-C waits while the workers are started: they inherit the signal mask, and each needs its parent until it
+           has read what to do.
+        3. A worker waits for `all_started` before it takes its first task. Otherwise a fast one could do the work of
+           those that are not there yet, and the pool would start these later, unprotected.
+        """
         if self._pool is None:
-            before = {name: os.environ.get(name) for name in VARIABLES}
+            before = {name: os.environ.get(name) for name in (*VARIABLES, "PYTHONWARNINGS")}
             limit_threads()
-            resource_tracker.ensure_running()  # before: Python 3.11 lets SIGINT through again when it starts this one
-            # Ctrl-C goes to all processes; held back until a worker can end in silence (the signal mask is inherited)
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            os.environ["PYTHONWARNINGS"] = "ignore::UserWarning:multiprocessing.resource_tracker"
+            resource_tracker.ensure_running()
+            _restore("PYTHONWARNINGS", before["PYTHONWARNINGS"])
             try:
-                context = multiprocessing.get_context("spawn")
-                self._pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_begin_worker)
-                wait([self._pool.submit(os.getpid) for _ in range(self.workers)])
+                with _interrupt_held_back():
+                    context = multiprocessing.get_context("spawn")
+                    all_started = context.Semaphore(0)
+                    self._pool = ProcessPoolExecutor(self.workers, context, _begin_worker, (all_started,))
+                    for _ in range(self.workers):
+                        self._pool.submit(os.getpid)
+                    for _ in range(self.workers):
+                        all_started.release()
             finally:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-                for name, value in before.items():
-                    if value is None:
-                        del os.environ[name]
-                    else:
-                        os.environ[name] = value
+                for name in VARIABLES:
+                    _restore(name, before[name])
         return self._pool
 
     def run(self, tasks: Sequence[Task], store: Store) -> Iterator[Receipt]:
@@ -190,7 +202,34 @@ def _failure(task: Task, error: Exception) -> TaskError:
     return TaskError(f"{task.folder}/{task.name} (input: {shown}): {type(error).__name__}: {error}. {remedy}")
 
 
-def _begin_worker() -> None:
+def _restore(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
+@contextmanager
+def _interrupt_held_back() -> Iterator[None]:
+    """Block SIGINT for processes started in the block, and answer it at the block's end.
+
+    The mask alone does not hold it back here: another thread of this process may take the signal.
+    """
+    arrived = []
+    in_main_thread = threading.current_thread() is threading.main_thread()  # Python calls handlers in no other thread
+    handler = signal.signal(signal.SIGINT, lambda number, _: arrived.append(number)) if in_main_thread else None
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if in_main_thread:
+            signal.signal(signal.SIGINT, handler)
+        if arrived:
+            signal.raise_signal(signal.SIGINT)
+
+
+def _begin_worker(all_started: Semaphore) -> None:
     """Make a worker end at once, and without a word: when Ctrl-C is pressed, its parent is killed, or all is done.
 
     Left alone it would print a traceback, wait for tasks for ever, or take apart piece by piece what the system frees
@@ -207,6 +246,7 @@ def _begin_worker() -> None:
 
     threading.Thread(target=watch, daemon=True).start()
     atexit.register(_leave)
+    all_started.acquire()
 
 
 def _leave() -> None:

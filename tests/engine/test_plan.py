@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from textwrap import indent
 
 import pyarrow as pa
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from cmtp.engine.executor import ProcessExecutor, SerialExecutor, TaskError
 from cmtp.engine.plan import fingerprint, run_stage
 from cmtp.engine.store import Store
+from cmtp.interrupt import INTERRUPTED, MESSAGE
 from tests.engine.steps import NUMBERS, EvenStage
 
 
@@ -110,55 +112,54 @@ def test_a_killed_worker_is_explained_and_the_rerun_goes_on(store, tmp_path):
     assert done.ledger.rows_kept == 15
 
 
-def test_workers_end_when_their_parent_is_killed():
-    pid = os.fork()
-    if pid == 0:  # the child starts workers and is killed while they wait
-        executor = ProcessExecutor(1)
-        executor._start()
-        os.kill(os.getpid(), 9)
-    os.waitpid(pid, 0)
-    import psutil
-
-    deadline = time.time() + 20
-    while time.time() < deadline:
-        orphans = [p for p in psutil.process_iter(["ppid", "cmdline"]) if _spawned_by(p, pid)]
-        if not orphans:
-            return
-        time.sleep(0.2)
-    raise AssertionError(f"workers are still there: {orphans}")
-
-
-def test_ctrl_c_ends_workers_at_once_and_in_silence(tmp_path):
-    """The terminal sends SIGINT to the whole process group, to workers that wait, start or work alike."""
-    program = (
-        "import sys\n"
+def start_program(folder, body):
+    """Start a program whose first lines make a ProcessExecutor importable; returns the process."""
+    imports = (
+        "import os, signal, sys\n"
         "from cmtp.engine.executor import ProcessExecutor\n"
         "from cmtp.engine.store import Store\n"
         "from cmtp.engine.task import Task\n"
-        "if __name__ == '__main__':\n"
-        "    with ProcessExecutor(2) as executor:\n"
-        "        tasks = [Task('tests.engine.steps:sleep', 'x', f't-{i}', [], {}) for i in range(3)]\n"
-        "        try:\n"
-        "            print('ready', flush=True)\n"
-        "            list(executor.run(tasks, Store(sys.argv[1])))\n"
-        "        except KeyboardInterrupt:\n"
-        "            print('stopped', flush=True)\n"
+        "from cmtp.interrupt import leave_on_interrupt\n"
     )
-    (tmp_path / "program.py").write_text(program, encoding="utf-8")
-    for wait_for in ("x/started-t-0", "x"):  # at work; hardly started
-        command = [sys.executable, str(tmp_path / "program.py"), str(tmp_path)]
-        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment
-        )
-        assert process.stdout.readline() == "ready\n"
-        while wait_for != "x" and not (tmp_path / wait_for).exists():
-            time.sleep(0.02)
-        os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=30)  # less than the tasks sleep
-        assert (out, err) == ("stopped\n", "")
+    (folder / "program.py").write_text(f"{imports}if __name__ == '__main__':\n{indent(body, '    ')}", encoding="utf-8")
+    return subprocess.Popen(
+        [sys.executable, str(folder / "program.py"), str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+    )
 
 
-def _spawned_by(process, pid):
-    line = " ".join(process.info["cmdline"] or [])
-    return "spawn_main" in line and f"parent_pid={pid}" in line
+def test_workers_end_when_their_parent_is_killed(tmp_path):
+    process = start_program(
+        tmp_path,
+        "executor = ProcessExecutor(2)\n"
+        "pool = executor._start()\n"
+        "print(pool.submit(os.getpid).result(), flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n",
+    )
+    out, err = process.communicate(timeout=300)  # returns when nobody holds the pipe any more: the workers have ended
+    assert process.returncode == -signal.SIGKILL
+    assert int(out) != process.pid
+    assert err == ""
+
+
+@pytest.mark.parametrize("at_work", [True, False])
+def test_ctrl_c_ends_workers_at_once_and_in_silence(tmp_path, at_work):
+    """The terminal sends SIGINT to the whole process group, to workers that wait, start or work alike."""
+    process = start_program(
+        tmp_path,
+        "leave_on_interrupt()\n"
+        "with ProcessExecutor(2) as executor:\n"
+        "    tasks = [Task('tests.engine.steps:sleep', 'x', f't-{i}', [], {}) for i in range(3)]\n"
+        "    print('ready', flush=True)\n"
+        "    list(executor.run(tasks, Store(sys.argv[1])))\n",
+    )
+    assert process.stdout.readline() == "ready\n"
+    while at_work and not (tmp_path / "x/started-t-0").exists():
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=300)  # the tasks never end by themselves
+    assert (process.returncode, out, err) == (INTERRUPTED, "", MESSAGE)
