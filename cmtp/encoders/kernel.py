@@ -325,9 +325,9 @@ def decode(data: np.ndarray, start: int, end: int, table: np.ndarray, codes: np.
     Han (planes 2 and 3) and separate words otherwise (emoji).
     """
     n = 0
-    at, stop = np.uint64(start), np.uint64(end)
-    while at < stop:
-        point, at = utf8.decode(data, at)
+    position, stop = np.uint64(start), np.uint64(end)
+    while position < stop:
+        point, position = utf8.decode(data, position)
         if point < 0x10000:
             codes[n] = table[point]
         else:
@@ -340,14 +340,14 @@ def decode(data: np.ndarray, start: int, end: int, table: np.ndarray, codes: np.
 def next_node(edges: np.ndarray, shift: np.uint64, node: np.int64, code: int) -> np.int64:
     """The node that `code` leads to from `node`, 0 if there is none."""
     key = (np.uint64(node) << np.uint64(18)) | np.uint64(code)
-    at = np.int64((key * EDGE_MULTIPLIER) >> shift)
+    slot = np.int64((key * EDGE_MULTIPLIER) >> shift)
     while True:
-        e = edges[at]
-        if e == 0:
+        edge = edges[slot]
+        if edge == 0:
             return np.int64(0)
-        if (e >> np.uint64(21)) == key:
-            return np.int64(e & np.uint64(0x1FFFFF))
-        at = (at + 1) & (edges.size - 1)
+        if (edge >> np.uint64(21)) == key:
+            return np.int64(edge & np.uint64(0x1FFFFF))
+        slot = (slot + 1) & (edges.size - 1)
 
 
 @kernel

@@ -46,6 +46,17 @@ def encoder_card(name: str) -> EncoderCard:
     )
 
 
+def encoder_identity(name: str) -> str:
+    """Which weights an encoder has (`EncoderCard.identity`), and which version of its package, if it is from outside.
+
+    Raises:
+        UsageError: there is no such encoder, or its weights cannot be had.
+    """
+    origin = ENCODERS.origins().get(name)
+    identity = encoder_card(name).identity()
+    return identity if origin is None else f"{identity}, {origin}"
+
+
 def check_encoder(setting: str, name: str) -> EncoderCard:
     """The card of an encoder that can be loaded: it is known, its package is installed, its weights can be had.
 

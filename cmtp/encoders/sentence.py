@@ -1,8 +1,11 @@
 """Any sentence-transformers model as an encoder: by hub name, or from a folder (extra `gpu`).
 
-On a GPU it computes in bf16, on a CPU in fp32. Texts are sorted by length and batched by tokens, so that little is
-spent on padding. The next block is tokenised while this one is computed, and a block's vectors leave the GPU together:
-until then batches are only handed to it, and it never waits for one to be padded.
+On a GPU it computes in bf16, on a CPU in fp32. How a GPU is kept busy:
+
+1. Texts are tokenised in blocks of BLOCK, the next block while this one is computed.
+2. A block is sorted by length and cut into batches of about as many tokens each, so that little is spent on padding.
+3. Batches are handed to the GPU without waiting for their results. A block's vectors leave it together.
+4. When a batch does not fit into memory, the number of tokens per batch is halved, for this batch and all later ones.
 """
 
 from __future__ import annotations
@@ -101,26 +104,28 @@ class SentenceModel:
         return out
 
     def _tokens(self, texts: pa.Array, side: Side) -> list[list[int]]:
-        """Token ids of each text with its prompt; none for a blank text, whose vector would be the prompt's."""
+        """Token ids of each text with its prompt; no ids for a blank text, because its vector would be the prompt's."""
         strings = texts.to_pylist()
-        filled = [i for i, text in enumerate(strings) if text.strip()]
-        prompt = self._prompts[side]
+        filled = [row for row, text in enumerate(strings) if text.strip()]
         ids: list[list[int]] = [[] for _ in strings]
         if filled:
-            given = [prompt + strings[i] for i in filled]
-            coded = self._tokenizer(given, truncation=True, max_length=self.max_tokens, padding=False)["input_ids"]
-            for i, one in zip(filled, coded, strict=True):
-                ids[i] = one
+            prompted = [self._prompts[side] + strings[row] for row in filled]
+            coded = self._tokenizer(prompted, truncation=True, max_length=self.max_tokens, padding=False)["input_ids"]
+            for row, text_ids in zip(filled, coded, strict=True):
+                ids[row] = text_ids
         return ids
 
     def _block(self, tokens: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
-        """Encode the texts that have tokens: their rows, and [n, dim] float32.
+        """Encode the texts that have tokens.
 
-        Longest first, so that a want of memory shows at once.
+        The longest come first, so that a batch that does not fit into memory shows at once.
+
+        Returns:
+            Rows of these texts, and their vectors, float32 [n, dim].
         """
         import torch
 
-        lengths = np.array([len(one) for one in tokens], np.int64)
+        lengths = np.array([len(ids) for ids in tokens], np.int64)
         order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]
         vectors: list[torch.Tensor] = []
         start = 0
@@ -142,11 +147,11 @@ class SentenceModel:
         return order, torch.cat(vectors).cpu().numpy()
 
     def _embed(self, ids: list[list[int]]) -> torch.Tensor:
-        """[n, dim] float32, still on the device, of n lists of token ids, padded to the longest."""
+        """The vectors of n lists of token ids, padded to the longest: float32 [n, dim], still on the device."""
         import torch
 
         padded = self._tokenizer.pad({"input_ids": ids}, return_tensors="pt", padding_side="right")
-        # From pinned memory the copy is queued like the computation; otherwise it would wait for the batch before.
+        # A copy from pinned memory is queued like the computation. From other memory it waits for the batch before.
         pinned = {key: value.pin_memory() if self._on_gpu else value for key, value in padded.items()}
         features = {key: value.to(self.device, non_blocking=True) for key, value in pinned.items()}
         with torch.inference_mode():
@@ -154,7 +159,7 @@ class SentenceModel:
             return torch.nn.functional.normalize(vectors, dim=1)
 
     def _hash(self) -> str:
-        """sha256 over the sorted weights and all else that a vector depends on: tokenizer, prompts, length, pooling."""
+        """SHA-256 over everything that a vector depends on: sorted weights, tokenizer, prompts, length, pooling."""
         import torch
 
         digest = hashlib.sha256()
@@ -169,11 +174,11 @@ class SentenceModel:
 
 
 def find_prompts(name: str, own: dict[str, str]) -> dict[Side, str]:
-    """The prompt of each side.
+    """The prompt of each side: the model's own, else that of PROMPTS, else none.
 
     Args:
-        name: hub name, or folder.
-        own: prompts in the model's settings.
+        name: hub name or folder.
+        own: prompts in the model's settings, by name.
     """
     query, passage = own.get("query") or "", own.get("passage") or own.get("document") or ""
     if not query and not passage:

@@ -32,7 +32,7 @@ DATA = Path(__file__).parent / "static_zh"
 FILES = ("characters.npy", "closeness.npy", "neighbours.npy", "settings.json", "weights.npy", "words.txt")
 """characters uint16[65536]: code point → normalised code point, 0 for a separator. words: one a line, with its cost
 (−ln p) for the segmentation; weights f32 [words]. neighbours uint16, closeness uint8 [words, k]: the rows of similar
-words and how similar they are (`kernel.word_entries`). settings: see `distill.Settings`."""
+words and how similar they are (`kernel.word_entries`). settings: see `distill.DistillSettings`."""
 
 
 class StaticZh:

@@ -72,4 +72,4 @@ def test_closeness_levels():
 
 
 def test_shipped_settings_are_the_script_s():
-    assert json.loads((DATA / "settings.json").read_text(encoding="utf-8")) == asdict(distill.Settings())
+    assert json.loads((DATA / "settings.json").read_text(encoding="utf-8")) == asdict(distill.DistillSettings())

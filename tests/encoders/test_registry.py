@@ -44,8 +44,9 @@ def test_an_encoder_is_added_by_an_entry_point(elsewhere):
     """In a process of its own, as a worker finds it."""
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import pyarrow as pa\n"
-        "from cmtp.encoders.registry import check_encoder, load_encoder\n"
-        "assert check_encoder('similarity.encoder', 'lengths').identity() == 'lengths 1'\n"
+        "from cmtp.encoders.registry import check_encoder, encoder_identity, load_encoder\n"
+        "check_encoder('similarity.encoder', 'lengths')\n"
+        "assert encoder_identity('lengths').startswith('lengths 1, elsewhere 1.0 '), encoder_identity('lengths')\n"
         "print(load_encoder('lengths').encode(pa.array(['', '一二']), 'query').shape)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(elsewhere)], capture_output=True, text=True)
