@@ -127,10 +127,10 @@ def inspect(
 ) -> None:
     """Show a few rows to read."""
     from cmtp import summary
-    from cmtp.shards.read import Wanted, sample
+    from cmtp.shards.read import Wanted, sample_rows
 
     wanted = Wanted(relation, source, stage, reason, min_similarity, max_similarity)
-    rows = sample(shards, wanted, n, seed)
+    rows = sample_rows(shards, wanted, n, seed)
     print(summary.rows(rows, as_json=json))
 
 
@@ -138,9 +138,9 @@ def inspect(
 def why(shards: Shards, pair_id: Annotated[str, typer.Argument(help="Id of a pair, kept or rejected.")]) -> None:
     """Tell one pair's whole path through a build."""
     from cmtp import summary
-    from cmtp.shards.read import trace
+    from cmtp.shards.read import trace_pair
 
-    print(summary.trace(trace(shards, pair_id)))
+    print(summary.trace(trace_pair(shards, pair_id)))
 
 
 @app.command()
@@ -237,9 +237,9 @@ def train(
     from cmtp.train.settings import load_settings, stage_names
 
     settings, stages = load_settings(preset, config, set_), stage_names(stage)
-    from cmtp.train.run import train as run_train
+    from cmtp.train.run import train_model
 
-    run_train(shards, out, settings, stages, init, fresh=not resume, threads=threads)
+    train_model(shards, out, settings, stages, init, fresh=not resume, threads=threads)
 
 
 @app.command(name="eval")

@@ -1,4 +1,4 @@
-"""What each part is worth: builds of the same text without it, models trained without it, side by side.
+"""What each part of the pipeline is worth: builds of the same text with and without it, side by side.
 
 python -m cmtp.evaluate.ablation pipelines/ablation.yaml --raw RAW --out FOLDER
 """
@@ -21,14 +21,11 @@ from cmtp.threads import limit_threads
 
 limit_threads()
 
-RANDOM = "random"
-"""An arm of the negatives that is no build."""
-
 PARTS = {"raw", "probe", "arms", "planted", "negatives", "stages"}
-"""What a plan may hold."""
+"""Groups that a plan may have."""
 
 OFF = "filter=off"
-"""An override that stands for all that switches the filter off."""
+"""Stands for all overrides that switch the filter off."""
 
 
 def main() -> None:
@@ -41,44 +38,44 @@ def main() -> None:
     plan = yaml.safe_load(chosen.plan.read_text(encoding="utf-8"))
     chosen.out.mkdir(parents=True, exist_ok=True)
     with (chosen.out / "ablation.txt").open("w", encoding="utf-8") as table:
-        for text in run(plan, chosen.raw or plan["raw"], chosen.out):
+        for text in run_plan(plan, chosen.raw or plan["raw"], chosen.out):
             table.write(f"{text}\n\n")
             table.flush()
             print(f"{text}\n", flush=True)
 
 
-def run(plan: dict[str, Any], raw: str, out: Path) -> Iterator[str]:
+def run_plan(plan: dict[str, Any], raw: str, out: Path) -> Iterator[str]:
     """Build, train and score the arms of a plan.
 
     Yields:
-        The tables, each as soon as it is there: the pipeline's arms, the planted arms, the ways to mine, C-Pack's arms.
+        The tables, each when it is finished: the pipeline's arms, the planted arms, the ways to mine, C-Pack's arms.
 
     Raises:
-        UsageError: the plan has parts that are not known.
+        UsageError: the plan has an unknown group.
     """
     import cmtp.train  # noqa: F401 - before torch: how its threads wait
     from cmtp.evaluate.cpack import compare_stages
-    from cmtp.evaluate.negatives import Finetuning, compare_negatives
+    from cmtp.evaluate.negatives import RANDOM, Finetuning, compare_negatives
     from cmtp.evaluate.probe import ProbeSettings, compare_builds
 
     if unknown := set(plan) - PARTS:
         raise UsageError(f"the plan has {', '.join(sorted(unknown))}; known are {', '.join(sorted(PARTS))}")
     settings = ProbeSettings(**plan["probe"])
     arms = list(plan["arms"].items())
-    first = make(raw, out / "arms" / arms[0][0], arms[0][1])
-    builds = [first, *(make(raw, out / "arms" / name, overrides, like=first) for name, overrides in arms[1:])]
+    first = make_arm(raw, out / "arms" / arms[0][0], arms[0][1])
+    builds = [first, *(make_arm(raw, out / "arms" / name, overrides, like=first) for name, overrides in arms[1:])]
     yield compare_builds(builds, settings)
     if planted := plan.get("planted"):
-        uncut = make(raw, out / "arms" / "before similarity", ["similarity.threshold=-1"], like=first)
+        uncut = make_arm(raw, out / "arms" / "before similarity", ["similarity.threshold=-1"], like=first)
         mapping = plant(uncut, out / "planted", planted["share"])
         mixed = [
-            make(str(out / "planted"), out / "arms" / name, overrides, mapping)
+            make_arm(str(out / "planted"), out / "arms" / name, overrides, mapping)
             for name, overrides in planted["arms"].items()
         ]
         yield compare_builds([first, *mixed], settings)
     if mined := plan.get("negatives"):
         ways = {
-            name: way if way == RANDOM else make(raw, out / "arms" / name, way, like=first)
+            name: way if way == RANDOM else make_arm(raw, out / "arms" / name, way, like=first)
             for name, way in mined.pop("arms").items()
         }
         yield compare_negatives(ways, settings, Finetuning(**mined))
@@ -86,7 +83,7 @@ def run(plan: dict[str, Any], raw: str, out: Path) -> Iterator[str]:
         yield compare_stages(first, out / "models", trained["preset"], trained["set"], trained["seeds"])
 
 
-def make(
+def make_arm(
     raw: str, out: Path, overrides: list[str], sources: list[dict[str, str]] | None = None, like: str | None = None
 ) -> str:
     """Build one arm; a finished one is left as it is.
@@ -96,7 +93,7 @@ def make(
         out: folder of the build.
         overrides: of the recipe.
         sources: its mappings.
-        like: an earlier build of the same text, whose stages are taken over where their settings are the same.
+        like: an earlier build of the same text; its stages with the same settings are not run again.
     """
     from cmtp.build import build
     from cmtp.engine.progress import BuildProgress
@@ -142,17 +139,14 @@ def plant(shards: str, out: Path, share: float, seed: int = 5) -> list[dict[str,
         random = Random(f"{seed}/{source}/{relation}")
         passages = rows["passage"].to_list()
         wrong = random.sample(range(len(passages)), round(share * len(passages)))
-        moved = {at: passages[wrong[(i + 1) % len(wrong)]] for i, at in enumerate(wrong)}
+        moved = {row: passages[wrong[(i + 1) % len(wrong)]] for i, row in enumerate(wrong)}
         folder = out / str(source)
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / f"{relation}.jsonl").open("w", encoding="utf-8") as lines:
-            for at, query in enumerate(rows["query"]):
-                row = {
-                    "query": query,
-                    "passage": moved.get(at, passages[at]),
-                    "planted": at in moved and len(wrong) > 1,
-                }
-                lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+            for row, query in enumerate(rows["query"]):
+                planted = row in moved and len(wrong) > 1
+                record = {"query": query, "passage": moved.get(row, passages[row]), "planted": planted}
+                lines.write(json.dumps(record, ensure_ascii=False) + "\n")
         files = f"{source}/{relation}.jsonl"
         mapping.append({"files": files, "relation": str(relation), "query": "query", "passage": "passage"})
     return mapping

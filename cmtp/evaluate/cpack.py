@@ -1,8 +1,8 @@
 """C-Pack's ablation (arXiv 2309.07597, table 3): the same model with and without pretraining, with and without labelled
 data, with and without the instruction.
 
-Each stage has the same steps, batches and seeds in every arm that has the stage. What a stage is worth is measured on
-held-out documents, which is a local set, not C-MTEB.
+Each stage has the same steps, batches and seeds in every arm that has the stage. Arms are scored on held-out documents,
+a local set, not C-MTEB.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DIFFERENCES = (
     ("labelled data and hard negatives", FINETUNED, PRETRAINED),
     ("instruction", FINETUNED, WITHOUT_INSTRUCTION),
 )
-"""What is measured, the arm with it and the arm without."""
+"""What is measured, the arm that has it, and the arm that lacks it."""
 
 
 def compare_stages(shards: str, out: Path, preset: str, overrides: list[str], seeds: int) -> str:
@@ -36,24 +36,24 @@ def compare_stages(shards: str, out: Path, preset: str, overrides: list[str], se
 
     Args:
         shards: a build.
-        out: folder for the models; what is trained already is not trained again.
+        out: folder for the models; a finished one is not trained again.
         preset: of the trainer.
-        overrides: of its settings, as of `cmtp train --set`.
+        overrides: of its settings, as in `cmtp train --set`.
         seeds: runs per arm.
 
     Returns:
         A table of nDCG@10, and the three differences with 95 % intervals.
     """
-    found: dict[str, list[RetrievalScore]] = {arm: [] for arm in ARMS}
+    by_arm: dict[str, list[RetrievalScore]] = {arm: [] for arm in ARMS}
     task = None
     for seed in range(seeds):
         settings = load_settings(preset, None, [*overrides, f"seed={seed}", "finetune.instruction=true"])
         held = settings.eval
         task = task or retrieval_task(shards, held.split, held.max_queries, held.max_pool)
         for arm, score in train_arms(shards, out / f"seed-{seed}", settings, task).items():
-            found[arm].append(score)
+            by_arm[arm].append(score)
     assert task is not None
-    scores = {arm: np.stack([score.ndcg for score in rows]) for arm, rows in found.items()}
+    scores = {arm: np.stack([score.ndcg for score in rows]) for arm, rows in by_arm.items()}
     lines = [
         f"held-out documents of {Path(shards).name}: {len(task.queries):,} queries over {len(task.passages):,} "
         f"passages; preset {preset}, {seeds} seeds (a local set, not C-MTEB)",
@@ -70,7 +70,7 @@ def compare_stages(shards: str, out: Path, preset: str, overrides: list[str], se
 
 
 def train_arms(shards: str, out: Path, settings: TrainSettings, task: RetrievalTask) -> dict[str, RetrievalScore]:
-    """The four arms of a seed. Both finetuned ones start from the weights of BGE-pretrain."""
+    """Train and score the four arms of a seed. Both finetuned ones start from the weights of BGE-pretrain."""
     from cmtp.train.run import score_folder, train_stages
 
     def run(name: str, stages: tuple[str, ...], init: Path | None = None, **change: Any) -> Path:

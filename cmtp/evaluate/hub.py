@@ -32,9 +32,8 @@ def run_benchmark(models: Sequence[TextEncoder | BM25], name: str) -> Iterator[t
                 values.append(None)
                 continue
             try:
-                result = mteb.evaluate(
-                    cast(Any, model), task, cache=None
-                )  # its cache knows a model by its name, not its weights
+                # no cache: mteb knows a model by its name, not its weights
+                result = mteb.evaluate(cast(Any, model), task, cache=None)
             except OSError as error:
                 raise CmtpError(f"{task.metadata.name}: the data cannot be fetched from the hub: {error}") from error
             values.append(float(result.task_results[0].get_score()))

@@ -1,8 +1,7 @@
 """The probe of hard negatives: builds of the same pairs, mined in different ways.
 
-A table of token vectors learns the pairs as in the probe, the same for every arm; then it goes on, for each arm, with
-the rows of finetune/ and the arm's negatives. Rows, batches, steps and seeds are the same, so that the negatives alone
-differ.
+A table of token vectors learns the pairs as in the probe. A copy of it then learns, for each arm, from the rows of
+finetune/ with the arm's negatives. Rows, batches, steps and seeds are the same, so only the negatives differ.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from cmtp.errors import UsageError
 from cmtp.evaluate.probe import ProbeSettings, score_model, train_pairs, train_static, train_tokenizer, use_all_cores
 from cmtp.scoring.measures import bootstrap, interval_text
 from cmtp.shards.held_out import RetrievalTask, retrieval_task
-from cmtp.train.batches import Batches, RowBlock, TrainRow
+from cmtp.train.batches import RowBlock, TrainBatches, TrainRow
 from cmtp.train.settings import FinetuneSettings
 from cmtp.train.shards import Corpus
 
@@ -30,12 +29,12 @@ RANDOM = "random"
 
 @dataclass(frozen=True)
 class Finetuning:
-    """What follows the probe's pairs."""
+    """Settings of the second part, which follows the probe's pairs."""
 
     steps: int = 200
     batch: int = 128
     negatives: int = 4
-    """Per query, out of those of the row."""
+    """Negatives per query, drawn from those of the row."""
     learning_rate: float = 0.005
     in_batch: bool = True
     """Whether the other rows' passages are negatives as well."""
@@ -47,8 +46,8 @@ def compare_negatives(arms: Mapping[str, str], pairs: ProbeSettings, settings: F
     Args:
         arms: folder of a build by name, or RANDOM; the first is the one the others are compared with, and whose
             held-out documents are searched. All must have been mined from the same pairs.
-        pairs: of the first part, the probe's.
-        settings: of the second.
+        pairs: settings of the first part, the probe's.
+        settings: settings of the second part.
 
     Returns:
         A table: nDCG@10 before finetuning and with each arm's negatives, differences with 95 % intervals.
@@ -79,7 +78,7 @@ def compare_negatives(arms: Mapping[str, str], pairs: ProbeSettings, settings: F
             model = copy.deepcopy(start)
             finetune(model, [table[key] for key in sorted(common)], pairs, settings, seed)
             after[name].append(score_model(str(seed), model, task, pairs).ndcg)
-    scores = {"before finetuning": np.stack(before)} | {name: np.stack(found) for name, found in after.items()}
+    scores = {"before finetuning": np.stack(before)} | {name: np.stack(values) for name, values in after.items()}
     base = scores[next(iter(arms))]
     lines = [
         f"{len(task.queries):,} queries over {len(task.passages):,} passages; {len(common):,} rows with "
@@ -98,12 +97,12 @@ def arm_rows(
     """A build's finetune rows outside the held-out documents that have enough negatives, by query and positive."""
     corpus = Corpus(shards, pairs.held_out)
     wanted = FinetuneSettings(negatives=settings.negatives, instruction=False, within="source")
-    asked = set(task.queries)
+    task_queries = set(task.queries)
     return {
         (row.query, row.pos[0]): row
         for block in corpus.finetune(wanted, 0, pairs.held_seed)
         for row in block
-        if len(row.neg) == settings.negatives and row.query not in asked
+        if len(row.neg) == settings.negatives and row.query not in task_queries
     }
 
 
@@ -113,17 +112,17 @@ def with_random(rows: dict[tuple[str, str], TrainRow], negatives: int, seed: int
     for row in rows.values():
         pools.setdefault(row.group, []).append(row.pos[0])
     pools = {group: sorted(set(pool)) for group, pool in pools.items()}
-    found = {}
+    replaced = {}
     for key, row in rows.items():
         pool = pools[row.group]
         if len(pool) > negatives:
             drawn = Random(f"{seed}/{key[0]}/{key[1]}").sample(pool, negatives + 1)  # one may be the row's own
-            found[key] = replace(row, neg=tuple([text for text in drawn if text not in row.pos][:negatives]))
-    return found
+            replaced[key] = replace(row, neg=tuple([text for text in drawn if text not in row.pos][:negatives]))
+    return replaced
 
 
 def finetune(model: object, rows: Sequence[TrainRow], pairs: ProbeSettings, settings: Finetuning, seed: int) -> None:
-    """Go on with rows that have hard negatives: Adam, learning rate falling linearly. Changes `model`."""
+    """Train `model` in place on rows that have hard negatives: Adam, with a learning rate that falls linearly."""
     import torch
     from sentence_transformers import SentenceTransformer
 
@@ -148,7 +147,7 @@ def finetune(model: object, rows: Sequence[TrainRow], pairs: ProbeSettings, sett
     loss = InfoNCE(model, 1 / pairs.scale, chunk=sys.maxsize)  # a batch of token tables fits into memory
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, settings.steps)
-    for batch in islice(iter(Batches(read, settings.batch, seed)), settings.steps):
+    for batch in islice(iter(TrainBatches(read, settings.batch, seed)), settings.steps):
         queries, passages, labels = pair_labels(batch, 0)
         optimizer.zero_grad()
         loss([model.preprocess(queries), model.preprocess(passages)], labels).backward()

@@ -1,9 +1,12 @@
-"""The probe: how much does a small encoder learn from a build? About a minute per build and seed on one core.
+"""The probe: how much a small encoder learns from a build, in about a minute per build and seed on one core.
 
-The encoder is sentence-transformers' StaticEmbedding, a table of token vectors, from random numbers, trained on
-pairs/ with in-batch negatives. Every build is given the same tokenizer, steps, batch and seeds, and is scored on the
-same task: the held-out documents of the first one. Training pairs that copy a text of the task are left out, so that a
-build does not gain by its duplicates.
+The encoder is sentence-transformers' StaticEmbedding, a table of token vectors. It starts from random numbers and is
+trained on pairs/ with in-batch negatives.
+
+1. Make a retrieval task of the held-out documents of the first build, and a tokenizer of its other documents.
+2. For each build, leave out the training pairs that copy a text of the task: a build must not gain by its duplicates.
+3. Train one encoder per build and seed, with the same tokenizer, steps and batch size, and score it on the task.
+4. Compare each build with the first by a paired bootstrap over queries and seeds.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from cmtp.scoring.baselines import RetrievalScore, score_bm25, score_embeddings,
 from cmtp.scoring.measures import bootstrap, interval_text
 from cmtp.shards.held_out import RetrievalTask, Split, build_split, read_pairs, retrieval_task
 from cmtp.threads import usable_cores
-from cmtp.train.batches import Batches, RowBlock, TrainRow
+from cmtp.train.batches import RowBlock, TrainBatches, TrainRow
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -46,7 +49,7 @@ class ProbeSettings:
     """Inverse temperature."""
     vocabulary: int = 16_000
     characters: int = 256
-    """Of a passage that are read."""
+    """The first so many characters of a passage are read."""
     share: float = 0.1
     """Held-out share of the documents."""
     held_seed: int = 1
@@ -126,7 +129,7 @@ def train_tokenizer(shards: str, settings: ProbeSettings) -> Tokenizer:
 
 
 def use_all_cores() -> None:
-    """The command line limits libraries to one thread, for pools of processes: here is none."""
+    """Undo the limit of one thread that the command line sets: it is for pools of processes, and there is none here."""
     import torch
 
     torch.set_num_threads(usable_cores())
@@ -143,15 +146,15 @@ def probe_build(shards: str, task: RetrievalTask, tokenizer: Tokenizer, settings
 
 
 def train_pairs(shards: str, task: RetrievalTask, settings: ProbeSettings) -> tuple[list[TrainRow], int]:
-    """A build's pairs outside the held-out documents that copy no text of the task, and how many do."""
+    """A build's pairs outside the held-out documents that copy no text of the task, and how many were left out."""
     frame = read_pairs(shards, ["query", "passage"], settings.held_out, held_out=False)
     passages = [text[: settings.characters] for text in frame["passage"]]
-    copies = Copies(task.passages[: task.held_out]).found(passages)
-    asked = set(task.queries)
+    copies = Copies(task.passages[: task.held_out]).copied(passages)
+    task_queries = set(task.queries)
     rows = [
         TrainRow(query, (passage,))
         for query, passage, copied in zip(frame["query"], passages, copies, strict=True)
-        if not copied and query not in asked
+        if not copied and query not in task_queries
     ]
     return rows, len(frame) - len(rows)
 
@@ -159,10 +162,10 @@ def train_pairs(shards: str, task: RetrievalTask, settings: ProbeSettings) -> tu
 def score_model(name: str, model: SentenceTransformer, task: RetrievalTask, settings: ProbeSettings) -> RetrievalScore:
     """RetrievalScore a static model on a task, whose passages are cut as in training."""
     queries = model.encode(task.queries, normalize_embeddings=True, show_progress_bar=False)
-    found = model.encode(
+    passages = model.encode(
         [text[: settings.characters] for text in task.passages], normalize_embeddings=True, show_progress_bar=False
     )
-    return score_embeddings(name, task, np.asarray(queries), np.asarray(found))
+    return score_embeddings(name, task, np.asarray(queries), np.asarray(passages))
 
 
 def train_static(rows: list[TrainRow], tokenizer: Tokenizer, settings: ProbeSettings, seed: int) -> SentenceTransformer:
@@ -180,7 +183,7 @@ def train_static(rows: list[TrainRow], tokenizer: Tokenizer, settings: ProbeSett
     loss = MultipleNegativesRankingLoss(model, scale=settings.scale)
     optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, settings.steps)
-    for batch in islice(iter(Batches(read, settings.batch, seed)), settings.steps):
+    for batch in islice(iter(TrainBatches(read, settings.batch, seed)), settings.steps):
         texts = [row.query for row in batch], [row.pos[0] for row in batch]
         features = [model.preprocess(side) for side in texts]
         optimizer.zero_grad()

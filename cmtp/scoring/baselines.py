@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cmtp.scoring.measures import Floats, ndcg, recall, top_k
+from cmtp.scoring.measures import FloatArray, ndcg, recall, top_k
 from cmtp.shards.held_out import RetrievalTask
 from cmtp.text.bm25 import Bm25Index
 
@@ -21,9 +21,9 @@ class RetrievalScore:
     """How well one ranker did on a task."""
 
     name: str
-    ndcg: Floats
+    ndcg: FloatArray
     """[q] nDCG@10 per query."""
-    recall: Floats
+    recall: FloatArray
     """[q] recall@10 per query."""
 
     def line(self) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
+FloatArray = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,30 @@ def interval_text(interval: Interval) -> str:
     return text if interval.resolved else f"{text}, not resolved"
 
 
-def top_k(scores: Callable[[int, int], Floats], queries: int, k: int, block: int = 256) -> NDArray[np.int64]:
-    """[q, k] rows of the best passages, best first, equal scores by row number; scores come in blocks [b, p]."""
-    found = []
+def top_k(scores: Callable[[int, int], FloatArray], queries: int, k: int, block: int = 256) -> NDArray[np.int64]:
+    """[q, k] rows of the best passages: best first, equal scores by row number.
+
+    Args:
+        scores: gives the [b, p] scores of queries from one row number to another.
+        queries: number of queries.
+        k: passages per query.
+        block: queries scored at a time.
+    """
+    ranked = []
     for start in range(0, queries, block):
         part = np.asarray(scores(start, min(start + block, queries)), dtype=np.float32)
-        found.append(np.argsort(-part, axis=1, kind="stable")[:, :k])
-    return np.concatenate(found)
+        ranked.append(np.argsort(-part, axis=1, kind="stable")[:, :k])
+    return np.concatenate(ranked)
 
 
-def ndcg(ranked: NDArray[np.int64], relevant: list[set[int]], k: int = 10) -> Floats:
-    """[q] nDCG@k with binary gains (Järvelin & Kekäläinen 2002)."""
+def ndcg(ranked: NDArray[np.int64], relevant: list[set[int]], k: int = 10) -> FloatArray:
+    """[q] nDCG@k with binary gains (Järvelin & Kekäläinen 2002).
+
+    Args:
+        ranked: [q, k or more] rows of the passages found, best first; -1 where none was.
+        relevant: [q] rows of the right passages, at least one.
+        k: ranks that count.
+    """
     discount = 1 / np.log2(np.arange(2, k + 2))
     values = np.zeros(len(relevant))
     for i, right in enumerate(relevant):
@@ -50,14 +63,14 @@ def ndcg(ranked: NDArray[np.int64], relevant: list[set[int]], k: int = 10) -> Fl
     return values
 
 
-def recall(ranked: NDArray[np.int64], relevant: list[set[int]], k: int) -> Floats:
-    """[q] share of the right passages among the first k."""
+def recall(ranked: NDArray[np.int64], relevant: list[set[int]], k: int) -> FloatArray:
+    """[q] share of the right passages among the first k. Arguments as for `ndcg`."""
     return np.array(
         [len(right & set(row[:k].tolist())) / len(right) for row, right in zip(ranked, relevant, strict=True)]
     )
 
 
-def bootstrap(a: Floats, b: Floats, draws: int = 2000, seed: int = 0) -> Interval:
+def bootstrap(a: FloatArray, b: FloatArray, draws: int = 2000, seed: int = 0) -> Interval:
     """Paired bootstrap of mean(a - b) over queries and seeds.
 
     Args:

@@ -10,7 +10,7 @@ DEFAULT_TABLE = "pairs"
 """What ``datasets.load_dataset("my-shards")`` loads when no table is named."""
 
 
-def make_card(manifest: dict[str, Any]) -> str:
+def make_dataset_card(manifest: dict[str, Any]) -> str:
     """The card of a build: front matter, then what is in the tables and how they were made.
 
     Args:

@@ -14,7 +14,7 @@ from cmtp.engine.store import Store
 from cmtp.errors import CmtpError, UsageError
 from cmtp.shards.verify import read_manifest
 
-TableRow = dict[str, Any]
+ExportRow = dict[str, Any]
 
 EXPORT_ROWS = 4096
 """Rows held at a time."""
@@ -32,7 +32,7 @@ class ExportFormat:
         pairs_note: what a user of `pairs`, which has no negatives, must know.
     """
 
-    lines: Callable[[TableRow], Iterator[TableRow]]
+    lines: Callable[[ExportRow], Iterator[ExportRow]]
     needs_negatives: bool = False
     pairs_note: str = ""
 
@@ -51,7 +51,7 @@ class Exported:
     """What a user should know of it."""
 
 
-def flagembedding(row: TableRow) -> Iterator[TableRow]:
+def flagembedding(row: ExportRow) -> Iterator[ExportRow]:
     """FlagEmbedding's finetune format: query, pos, neg, the scores of both, and the instruction as ``prompt``.
 
     Its loader divides by the number of negatives unless it is told to draw none (``--train_group_size 1``), so a row of
@@ -64,7 +64,7 @@ def flagembedding(row: TableRow) -> Iterator[TableRow]:
         yield {name: row[name] for name in names} | {"prompt": row["instruction"]}
 
 
-def sentence_transformers(row: TableRow) -> Iterator[TableRow]:
+def sentence_transformers(row: ExportRow) -> Iterator[ExportRow]:
     """Columns anchor, positive and, from finetune, negative: one triplet per positive and negative.
 
     The instruction stands before the anchor already, where the trainer's ``prompts`` would put it once more.
@@ -77,7 +77,7 @@ def sentence_transformers(row: TableRow) -> Iterator[TableRow]:
             yield {"anchor": row["instruction"] + row["query"], "positive": positive, "negative": negative}
 
 
-def all_columns(row: TableRow) -> Iterator[TableRow]:
+def all_columns(row: ExportRow) -> Iterator[ExportRow]:
     """The row as it is."""
     yield row
 

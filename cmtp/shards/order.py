@@ -1,4 +1,4 @@
-"""The order of rows in the final tables: a seeded hash of the id, so that any prefix is a fair sample."""
+"""The order of rows in the final tables: by a seeded hash of the id, so that any prefix is a fair sample."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def order_keys(ids: pa.Array | pa.ChunkedArray, seed: int) -> np.ndarray:
-    """Hash ids to their place in the order.
+    """Keys by which rows are ordered.
 
     Args:
-        ids: [n] ids of 32 hex digits; they are hashes already, so mixing in the seed is enough.
+        ids: [n] ids of 32 hex digits. They are hashes already, so it is enough to mix in the seed.
         seed: the recipe's seed.
 
     Returns:
-        [n] uint64, splitmix64 of the id's first 64 bits and the seed (Steele et al., OOPSLA 2014).
+        [n] uint64, splitmix64 of the id's first 64 bits and the seed (Steele et al., OOPSLA 2014). Ids whose first 16
+        digits are equal have one key.
 
     Raises:
         ValueError: an id has another form.
@@ -32,12 +33,12 @@ def order_keys(ids: pa.Array | pa.ChunkedArray, seed: int) -> np.ndarray:
 
 
 def is_held_out(doc_ids: pa.Array | pa.ChunkedArray, share: float, seed: int) -> np.ndarray:
-    """[n] bool: documents of the held-out share, by a seeded hash of the id and so the same in every build."""
+    """[n] bool: documents of the held-out share. The hash is of id and seed alone, so builds agree."""
     return order_keys(doc_ids, seed) < np.uint64(min(share, 1 - 2**-53) * 2.0**64)  # type: ignore[no-any-return]
 
 
 def range_of(keys: np.ndarray, ranges: int) -> np.ndarray:
-    """Which of `ranges` equal parts of the key space each key lies in: [n] int64, from 0."""
+    """[n] int64, from 0: which of `ranges` equal parts of the key space each key lies in."""
     if ranges == 1:
         return np.zeros(len(keys), np.int64)
     width = -(-(2**64) // ranges)

@@ -1,23 +1,24 @@
-"""Plain texts for pretraining, put together from the passages of a document that the filter kept.
+"""Plain texts for pretraining, joined from the passages of a document that the filter kept.
 
-Made from filtered pairs and not from the raw documents, so that pretraining sees no duplicate, no junk and no private
-data either.
+They are made from filtered pairs and not from the raw documents. So pretraining sees no duplicate, no junk and no
+private data either.
 """
 
 from __future__ import annotations
 
 import pyarrow as pa
 
+from cmtp.relations import relations_where
 from cmtp.schema import PRETRAIN
 
 SOURCE_COLUMNS = ("doc_id", "position", "query", "passage", "relation", "source")
 """Columns of PAIR that the texts are made from."""
 
-_QUERY_IS_TEXT = frozenset({"question_answer", "similar_question", "paraphrase", "premise_hypothesis", "topic_review"})
+_QUERY_IS_TEXT = frozenset(relations_where(lambda relation: relation.own_text))
 """Relations whose query is running text of its own, not a heading over the passage or a question made for it."""
 
 
-def assemble(rows: pa.Table, min_chars: int) -> tuple[pa.Table, int]:
+def join_passages(rows: pa.Table, min_chars: int) -> tuple[pa.Table, int]:
     """Join the passages of each document.
 
     Args:
@@ -25,8 +26,8 @@ def assemble(rows: pa.Table, min_chars: int) -> tuple[pa.Table, int]:
         min_chars: shorter texts are left out.
 
     Returns:
-        Schema PRETRAIN, one row per document in the order of its first row; and how many texts were left out as too
-        short. Lines that the document had before are not repeated: a title's body may overlap with its sections.
+        Schema PRETRAIN, one row per document, ordered by doc_id; and how many texts were left out as too short. A line
+        that the document had before is not repeated: the body under a title may overlap with its sections.
     """
     rows = rows.sort_by([("doc_id", "ascending"), ("position", "ascending")])
     columns = [rows[name].to_pylist() for name in SOURCE_COLUMNS]

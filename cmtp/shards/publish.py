@@ -1,7 +1,12 @@
 """The build's last act: put finished tables into their place, manifest last.
 
-While tables are being exchanged there is no manifest, so a reader never takes a mixture for a build. A run that was
-killed here goes on where it stopped: what lies in its place already is not moved again.
+While tables are being exchanged there is no manifest, so a reader never takes a mixture of two builds for one. A run
+that was killed here continues where it stopped: a table that lies in its place already is not moved again.
+
+1. Note the fingerprint in published.json, with ``whole: false``.
+2. Remove the manifest, then the old tables, then other builds' shard stages.
+3. Move the new tables into their place.
+4. Write the card, then the manifest, then ``whole: true``.
 """
 
 from __future__ import annotations
@@ -10,23 +15,23 @@ from typing import Any
 
 from cmtp.engine.plan import WORK
 from cmtp.engine.store import Store
-from cmtp.shards.card import make_card
+from cmtp.shards.card import make_dataset_card
 
-MARK = f"{WORK}/published.json"
-"""Says which fingerprint the tables in place belong to, and whether all of them are there."""
+PUBLISHED = f"{WORK}/published.json"
+"""Holds the fingerprint of the build whose tables are in place, and whether all of them are there."""
 
 TOP = ("pairs", "finetune", "pretrain", "rejects")
 """Folders of tables."""
 
 
 def is_published(store: Store, fingerprint: str) -> bool:
-    """Whether the folder holds exactly the build with this fingerprint, and no file of it was removed or cut since."""
-    mark = store.read_json(MARK) if store.exists(MARK) else {}
-    if mark != {"fingerprint": fingerprint, "whole": True} or not store.exists("manifest.json"):
+    """Whether the folder holds the build with this fingerprint, and no file of it was removed or cut since."""
+    note = store.read_json(PUBLISHED) if store.exists(PUBLISHED) else {}
+    if note != {"fingerprint": fingerprint, "whole": True} or not store.exists("manifest.json"):
         return False
     try:
         tables = store.read_json("manifest.json")["tables"]
-    except ValueError:  # no JSON any more
+    except ValueError:  # it is not JSON any more
         return False
     sizes = {f"{name}/{file['file']}": file["bytes"] for name, table in tables.items() for file in table["files"]}
     return all(store.exists(path) and store.size(path) == size for path, size in sizes.items())
@@ -42,7 +47,7 @@ def publish(store: Store, folder: str, fingerprint: str, manifest: dict[str, Any
         manifest: written last, with the card before it.
     """
     started = {"fingerprint": fingerprint, "whole": False}
-    if not store.exists(MARK) or store.read_json(MARK) != started:
+    if not store.exists(PUBLISHED) or store.read_json(PUBLISHED) != started:
         store.remove("manifest.json")
         for name in TOP:
             store.remove(name)
@@ -50,48 +55,48 @@ def publish(store: Store, folder: str, fingerprint: str, manifest: dict[str, Any
         for other in store.folders(WORK):
             if other.startswith("shard-") and f"{WORK}/{other}" != folder:
                 store.remove(f"{WORK}/{other}")
-        store.write_json(MARK, started)
+        store.write_json(PUBLISHED, started)
     for name, table in sorted(manifest["tables"].items()):
         for file in table["files"]:
-            made, place = f"{folder}/tables/{name}/{file['file']}", f"{name}/{file['file']}"
-            if store.exists(made):
-                store.move(made, place)
+            source = f"{folder}/tables/{name}/{file['file']}"
+            if store.exists(source):
+                store.move(source, f"{name}/{file['file']}")
     with store.write("README.md") as out:
-        out.write(make_card(manifest).encode())
+        out.write(make_dataset_card(manifest).encode())
     store.write_json("manifest.json", manifest)
-    store.write_json(MARK, {"fingerprint": fingerprint, "whole": True})
+    store.write_json(PUBLISHED, {"fingerprint": fingerprint, "whole": True})
 
 
-REPLACEMENT = f"{WORK}/replacement.json"
-"""What is being put in place of one table: its name, the folder its files come from, the manifest to be."""
+TABLE_REPLACEMENT = f"{WORK}/replacement.json"
+"""Notes a table that is being replaced: its name, the folder of its new files, the new manifest."""
 
 
 def replace_table(store: Store, folder: str, table: str, manifest: dict[str, Any]) -> None:
     """Put one table in place of the one that is there, manifest last.
 
-    The note of what is under way is written first, so `resume_replacement` can finish what a killed run began.
+    A note of it is written first, so that `resume_replacement` can finish what a killed run began.
     """
-    store.write_json(REPLACEMENT, {"folder": folder, "table": table, "manifest": manifest})
+    store.write_json(TABLE_REPLACEMENT, {"folder": folder, "table": table, "manifest": manifest})
     resume_replacement(store)
 
 
 def resume_replacement(store: Store) -> None:
-    """Finish a replacement that was begun; nothing happens when there is none."""
-    if not store.exists(REPLACEMENT):
+    """Finish a replacement that was begun. Does nothing if there is none."""
+    if not store.exists(TABLE_REPLACEMENT):
         return
-    note = store.read_json(REPLACEMENT)
+    note = store.read_json(TABLE_REPLACEMENT)
     table, manifest = note["table"], note["manifest"]
     store.remove("manifest.json")
-    store.write_json(MARK, {"fingerprint": "", "whole": False})  # no build's tables any more: a build writes them anew
+    store.write_json(PUBLISHED, {"fingerprint": "", "whole": False})  # the next build writes all tables anew
     names = {file["file"] for file in manifest["tables"][table]["files"]}
     for path in store.list(table):
         if path.rsplit("/", 1)[1] not in names:
             store.remove(path)
     for name in sorted(names):
-        made = f"{note['folder']}/tables/{table}/{name}"
-        if store.exists(made):
-            store.move(made, f"{table}/{name}")
+        source = f"{note['folder']}/tables/{table}/{name}"
+        if store.exists(source):
+            store.move(source, f"{table}/{name}")
     with store.write("README.md") as out:
-        out.write(make_card(manifest).encode())
+        out.write(make_dataset_card(manifest).encode())
     store.write_json("manifest.json", manifest)
-    store.remove(REPLACEMENT)
+    store.remove(TABLE_REPLACEMENT)

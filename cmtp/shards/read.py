@@ -14,7 +14,7 @@ from cmtp.shards.verify import read_manifest
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which rows to look at; None: any. A stage or a reason means rejects."""
+    """Which rows to look at. None means any. With a stage or a reason these are rejects, else pairs."""
 
     relation: str | None = None
     source: str | None = None
@@ -24,7 +24,7 @@ class Wanted:
     max_similarity: float | None = None
 
 
-def sample(shards: str, wanted: Wanted, n: int, seed: int) -> list[dict[str, Any]]:
+def sample_rows(shards: str, wanted: Wanted, n: int, seed: int) -> list[dict[str, Any]]:
     """Up to n matching rows, drawn by a seeded hash of their ids.
 
     Raises:
@@ -50,7 +50,7 @@ def sample(shards: str, wanted: Wanted, n: int, seed: int) -> list[dict[str, Any
         rows = rows.filter(score >= wanted.min_similarity)
     if wanted.max_similarity is not None:
         rows = rows.filter(score <= wanted.max_similarity)
-    # the ids alone are sorted; the texts are fetched for the n rows that are shown
+    # only the ids are sorted; the texts are read of the n rows that are shown
     ids = rows.select("pair_id", order=pl.col("pair_id").hash(seed)).bottom_k(n, by="order").collect()
     return rows.filter(pl.col("pair_id").is_in(ids["pair_id"].to_list())).collect().to_dicts()
 
@@ -73,12 +73,12 @@ def _check_names(manifest: dict[str, Any], wanted: Wanted) -> None:
             raise UsageError(f"--{option} {value}: {stage_text}this build has {', '.join(sorted(names)) or 'none'}")
 
 
-def trace(shards: str, pair_id: str) -> dict[str, Any]:
-    """All that is known of a pair.
+def trace_pair(shards: str, pair_id: str) -> dict[str, Any]:
+    """The whole path of a pair through a build.
 
     Returns:
-        ``row`` (the pair or reject), ``table``, ``stages`` (name and verdict of each, with settings), ``rival`` (the
-        row it lost to, or None), ``finetune`` (its finetune row, or None).
+        ``row`` (the pair or reject), ``table`` (where it is), ``stages`` (name and verdict of each), ``rival`` (the row
+        it lost to, or None), ``finetune`` (its finetune row, or None).
 
     Raises:
         UsageError: no build there, or no such pair in it.
@@ -96,18 +96,22 @@ def trace(shards: str, pair_id: str) -> dict[str, Any]:
     rival = _find(shards, manifest, row["kept_id"])[1] if row.get("kept_id") else None
     finetune = None
     if "finetune" in manifest["tables"]:
-        found = _scan(shards, "finetune").filter(pl.col("pair_id") == pair_id).collect().to_dicts()
-        finetune = found[0] if found else None
+        finetune = _first(shards, "finetune", pair_id)
     return {"table": table, "row": row, "stages": stages, "rival": rival, "finetune": finetune}
 
 
 def _find(shards: str, manifest: dict[str, Any], pair_id: str) -> tuple[str, dict[str, Any] | None]:
     for name in manifest["tables"]:
         if name == "pairs" or name.startswith("rejects/"):
-            found = _scan(shards, name).filter(pl.col("pair_id") == pair_id).collect().to_dicts()
-            if found:
-                return name, found[0]
+            row = _first(shards, name, pair_id)
+            if row is not None:
+                return name, row
     return "", None
+
+
+def _first(shards: str, table: str, pair_id: str) -> dict[str, Any] | None:
+    rows = _scan(shards, table).filter(pl.col("pair_id") == pair_id).collect().to_dicts()
+    return rows[0] if rows else None
 
 
 def _scan(shards: str, table: str) -> pl.LazyFrame:

@@ -132,7 +132,7 @@ def merge(task: Task, store: Store) -> Result:
         if table.name == "pretrain":
             if held := task.settings.get("held_out"):
                 rows = rows.filter(pa.array(~is_held_out(rows["doc_id"], held["share"], held["seed"])))
-            rows, facts["too_short"] = pretrain.assemble(rows, task.settings["min_pretrain_chars"])
+            rows, facts["too_short"] = pretrain.join_passages(rows, task.settings["min_pretrain_chars"])
             keys = pa.array(order_keys(rows["doc_id"], task.settings["seed"]))
             rows = rows.take(pc.sort_indices(pa.table({KEY: keys}), [(KEY, "ascending")]))
         else:

@@ -1,4 +1,4 @@
-"""Checks an output folder from its bytes alone: checksums, schemas, ids, order, and the row ledger."""
+"""Checks an output folder from its bytes alone: checksums, schemas, ids, and the row ledger."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def read_manifest(store: Store) -> dict[str, Any]:
         raise UsageError(f"{store.root}: there is no such folder")
     if not store.exists("manifest.json"):
         raise UsageError(
-            f"{store.root}: no manifest.json: not an output folder, or its build has not ended (run it again to end it)"
+            f"{store.root}: no manifest.json: not an output folder, or its build did not finish (run it again)"
         )
     try:
         manifest: dict[str, Any] = store.read_json("manifest.json")
     except ValueError as error:
-        raise UsageError(f"{store.root}/manifest.json is no JSON ({error}): build again") from error
+        raise UsageError(f"{store.root}/manifest.json is not JSON ({error}): build again") from error
     return manifest
 
 
 def verify(store: Store) -> list[str]:
-    """Check the invariants of the contract.
+    """Check what docs/shards.md promises of an output folder.
 
     Returns:
         One line per problem; empty when all is well.
@@ -45,7 +45,7 @@ def verify(store: Store) -> list[str]:
     manifest = read_manifest(store)
     problems = _check_files(store, manifest)
     if problems:
-        return problems  # what the rows say of broken files would only confuse
+        return problems  # rows of broken files would only confuse
     ids: dict[str, pl.Series] = {}
     kept_ids: list[pl.Series] = []
     counted: dict[str, Counter[tuple[str, str, str]]] = {}
@@ -88,9 +88,9 @@ def _check_files(store: Store, manifest: dict[str, Any]) -> list[str]:
             if not store.exists(path):
                 problems.append(f"{path}: missing")
                 continue
-            found = store.sha256(path)
-            if found != file["sha256"]:
-                problems.append(f"{path}: sha256 is {found}, the manifest says {file['sha256']}")
+            digest = store.sha256(path)
+            if digest != file["sha256"]:
+                problems.append(f"{path}: sha256 is {digest}, the manifest says {file['sha256']}")
             elif not store.schema(path).equals(schemas.get(name, REJECTS)):
                 problems.append(f"{path}: its schema is not that of {name}")
     return problems
@@ -100,17 +100,17 @@ def _check_ids(ids: dict[str, pl.Series], kept_ids: list[pl.Series]) -> list[str
     """Ids are unique over pairs and rejects, what they refer to exists, finetune rows are pairs."""
     problems = []
     rows = pl.concat([column for name, column in ids.items() if name == "pairs" or name.startswith("rejects/")])
-    twice = rows.filter(rows.is_duplicated()).unique().sort()
-    problems += [f"pair_id {one} occurs more than once in pairs and rejects" for one in twice[:MOST_SHOWN]]
+    repeated = rows.filter(rows.is_duplicated()).unique().sort()
+    problems += [f"pair_id {pair_id} occurs more than once in pairs and rejects" for pair_id in repeated[:MOST_SHOWN]]
     for column in kept_ids:
         missing = column.filter(~column.is_in(rows.implode())).unique().sort()
-        problems += [f"kept_id {one} is in neither pairs nor rejects" for one in missing[:MOST_SHOWN]]
+        problems += [f"kept_id {pair_id} is in neither pairs nor rejects" for pair_id in missing[:MOST_SHOWN]]
     problems += [
         f"{name}: an id occurs twice" for name in ("pretrain", "finetune") if name in ids and not _unique(ids[name])
     ]
     if "finetune" in ids:
-        strange = ids["finetune"].filter(~ids["finetune"].is_in(ids["pairs"].implode())).sort()
-        problems += [f"finetune: pair_id {one} is not in pairs" for one in strange[:MOST_SHOWN]]
+        unknown = ids["finetune"].filter(~ids["finetune"].is_in(ids["pairs"].implode())).sort()
+        problems += [f"finetune: pair_id {pair_id} is not in pairs" for pair_id in unknown[:MOST_SHOWN]]
     return problems
 
 
@@ -119,7 +119,7 @@ def _unique(column: pl.Series) -> bool:
 
 
 def _check_ledger(manifest: dict[str, Any], counted: dict[str, Counter[tuple[str, str, str]]]) -> list[str]:
-    """Rows in = kept + rejected for every stage, source, relation; and the ledger says what the tables hold."""
+    """Rows in = kept + rejected for every stage, source and relation, and the tables hold what the ledger says."""
     problems = []
     before: dict[tuple[str, str], int] | None = None
     for stage in manifest["stages"]:

@@ -1,8 +1,14 @@
 """Rows to batches: an endless order that depends on the seed alone, read from Parquet block by block.
 
-The shards' rows are in a seeded random order already, so a block of consecutive rows is a fair sample: batches are cut
-inside a block, what does not fill one is carried to the next, and the rest of an epoch makes shorter batches. To resume
-at a step, the order is walked again without tokenising; nothing is stored.
+The shards' rows are in a seeded random order already, so a block of consecutive rows is a fair sample. For each epoch:
+
+1. Read a block and add its rows to those that wait, by group.
+2. In each group, shuffle the waiting rows, sort pools of POOL batches by length, and cut batches of `size` rows in
+   which no text is twice. Rows that fill no batch wait for the next block.
+3. Mix the batches of all groups, each group as often as `alpha` says.
+4. At the end, cut shorter batches from the rows that still wait.
+
+To resume at a step, the order is walked again without tokenising; nothing is stored.
 """
 
 from __future__ import annotations
@@ -18,7 +24,7 @@ import xxhash
 from cmtp.errors import CmtpError
 
 POOL = 16
-"""Batches whose rows are sorted by length together."""
+"""Number of batches whose rows are sorted by length together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +53,22 @@ Read = Callable[[int], Iterable[RowBlock]]
 
 @dataclass
 class Skipped:
-    """Rows that were in no batch of the first epoch."""
+    """Rows that are in no batch of the first epoch."""
 
     alone: int = 0
-    """Nothing to compare with: no other row of its group and no negatives."""
+    """Number of rows with nothing to compare with: no other row of the group, and no negatives."""
     groups: set[Hashable] = field(default_factory=set)
 
 
 @dataclass
-class Batches:
-    """Batches without end, the same for every process of a run.
+class TrainBatches:
+    """Endless batches, the same for every process of a run.
 
     Args:
         read: gives an epoch's blocks.
         size: rows per batch over all devices.
         seed: of the order.
-        alpha: a group's share of the batches goes with its size to the power alpha.
+        alpha: a group of n batches is drawn in proportion to n^alpha.
         contrastive: rows need something to be compared with, and no text is twice in a batch.
         smallest: fewest rows of a batch, at least one per device.
     """
@@ -78,11 +84,11 @@ class Batches:
     def __iter__(self) -> Iterator[list[TrainRow]]:
         epoch = 0
         while True:
-            found = 0
+            batches = 0
             for batch in self.epoch(epoch):
-                found += 1
+                batches += 1
                 yield batch
-            if not found:
+            if not batches:
                 raise CmtpError("no batch can be made of these rows: none has a negative, in the batch or of its own")
             epoch += 1
 
@@ -128,15 +134,15 @@ class Batches:
             batch: list[TrainRow] = []
             seen: set[int] = set()
             later: list[TrainRow] = []
-            for at, row in enumerate(pool):
+            for position, row in enumerate(pool):
                 if len(batch) == self.size:
-                    later.extend(pool[at:])
+                    later.extend(pool[position:])
                     break
-                own = {text_hash(text) for text in (row.query, *row.pos)} if self.contrastive else set()
-                if own & seen:
+                texts = {text_hash(text) for text in (row.query, *row.pos)} if self.contrastive else set()
+                if texts & seen:
                     later.append(row)
                 else:
-                    seen |= own
+                    seen |= texts
                     batch.append(row)
             if len(batch) < self.smallest or (self.contrastive and not _comparable(batch)):
                 return batches, batch + later
@@ -148,14 +154,14 @@ class Batches:
         """All batches in a random order, each group as often as alpha says."""
         mixed: list[list[TrainRow]] = []
         total = sum(map(len, batches.values()))
-        weight = sum(len(found) ** self.alpha for found in batches.values() if found)
-        for found in batches.values():
-            if not found:
+        weight = sum(len(group) ** self.alpha for group in batches.values() if group)
+        for group in batches.values():
+            if not group:
                 continue
-            wanted = total * len(found) ** self.alpha / weight
-            times = int(wanted) + (random.random() < wanted - int(wanted)) if self.alpha < 1 else len(found)
-            random.shuffle(found)
-            mixed.extend(found[i % len(found)] for i in range(times))
+            wanted = total * len(group) ** self.alpha / weight
+            times = int(wanted) + (random.random() < wanted - int(wanted)) if self.alpha < 1 else len(group)
+            random.shuffle(group)
+            mixed.extend(group[i % len(group)] for i in range(times))
         random.shuffle(mixed)
         yield from mixed
 
@@ -167,20 +173,20 @@ def _comparable(batch: list[TrainRow]) -> bool:
 
 
 def sorted_keys(groups: dict[Hashable, Any]) -> list[Hashable]:
-    """Keys in an order that no hash seed changes."""
+    """Keys in one order for every process: sets and dicts of texts have another in each."""
     return sorted(groups, key=str)
 
 
 def text_hash(text: str) -> int:
-    """Signed 64-bit xxh3 of a text: what makes two texts the same one."""
+    """Signed 64-bit xxh3 of a text. Texts with equal hashes count as the same."""
     return xxhash.xxh3_64_intdigest(text.encode()) - 2**63
 
 
 def own_slice(batch: list[TrainRow], rank: int, world: int) -> list[TrainRow]:
-    """A device's rows of a batch: consecutive, numbers that differ by one at most."""
+    """A device's rows of a batch: consecutive ones. The devices' numbers of rows differ by one at most."""
     return batch[len(batch) * rank // world : len(batch) * (rank + 1) // world]
 
 
-def from_step(batches: Batches, step: int) -> Iterator[list[TrainRow]]:
+def from_step(batches: TrainBatches, step: int) -> Iterator[list[TrainRow]]:
     """The batches from a step on."""
     return islice(iter(batches), step, None)

@@ -6,20 +6,26 @@ from typing import Any
 
 import yaml
 
+HEAD = {
+    "language": ["zh"],
+    "library_name": "sentence-transformers",
+    "pipeline_tag": "sentence-similarity",
+    "tags": ["sentence-transformers", "feature-extraction", "cmtp"],
+}
+"""Front matter, which the hub reads."""
 
-def make_card(report: dict[str, Any]) -> str:
+
+def make_model_card(report: dict[str, Any]) -> str:
     """README.md of a trained model, from the content of training.json."""
-    head = {
-        "language": ["zh"],
-        "library_name": "sentence-transformers",
-        "pipeline_tag": "sentence-similarity",
-        "tags": ["sentence-transformers", "feature-extraction", "cmtp"],
-    }
     settings, data = report["settings"], report["data"]
     note = "  # puts the instruction before the query" if settings["instruction"] else ""
-    lines = ["---", yaml.safe_dump(head, allow_unicode=True).strip(), "---", ""]
-    lines += [f"# A Chinese text-embedding model trained on {data['shards']}", ""]
-    lines += [
+    lines = [
+        "---",
+        yaml.safe_dump(HEAD, allow_unicode=True).strip(),
+        "---",
+        "",
+        f"# A Chinese text-embedding model trained on {data['shards']}",
+        "",
         f"Trained by cmtp {report['cmtp']}, preset `{settings['preset']}`, "
         f"from {report['init'] or 'random weights with a vocabulary of the shards'}; "
         f"stages: {', '.join(report['stages']) or 'none'}.",
@@ -34,38 +40,46 @@ def make_card(report: dict[str, Any]) -> str:
         "print(model.similarity(queries, passages))",
         "```",
         "",
-        "## Scores",
+        *_scores(report),
+        "",
+        *_stages(report),
+        "",
+        "## Settings",
+        "",
+        "```yaml",
+        yaml.safe_dump(settings, allow_unicode=True, sort_keys=False).strip(),
+        "```",
         "",
     ]
-    scores = report["scores"]
-    task = scores["task"]
-    held_out = report["held_out"]
-    lines += [
+    return "\n".join(lines)
+
+
+def _scores(report: dict[str, Any]) -> list[str]:
+    held_out, scores = report["held_out"], report["scores"]
+    task, gain = scores["task"], scores["gain"]
+    return [
+        "## Scores",
+        "",
         f"Retrieval on documents held out of training (share {held_out['share']:g}, seed {held_out['seed']}, by the "
         f"{held_out['by']}): {task['queries']:,} queries over {task['passages']:,} passages "
         f"({task['held_out']:,} of held-out documents, the rest distractors). A local set, not C-MTEB.",
         "",
         "| | nDCG@10 | recall@10 |",
         "|---|--:|--:|",
-    ]
-    lines += [f"| {name} | {row['ndcg@10']:.4f} | {row['recall@10']:.4f} |" for name, row in scores["rows"].items()]
-    gain = scores["gain"]
-    lines += [
+        *(f"| {name} | {row['ndcg@10']:.4f} | {row['recall@10']:.4f} |" for name, row in scores["rows"].items()),
         "",
         f"Last row minus untrained: {gain['mean']:+.4f}, 95 % interval {gain['low']:+.4f} to {gain['high']:+.4f}.",
     ]
-    lines += [
-        "",
-        "## Stages",
-        "",
-        "| stage | steps | seconds | texts or queries/s | tokens/s | first loss | last loss |",
-    ]
-    lines += ["|---|--:|--:|--:|--:|--:|--:|"]
+
+
+def _stages(report: dict[str, Any]) -> list[str]:
+    lines = ["## Stages", ""]
+    lines.append("| stage | steps | seconds | texts or queries/s | tokens/s | first loss | last loss |")
+    lines.append("|---|--:|--:|--:|--:|--:|--:|")
     for stage, facts in report["stages"].items():
         rates, loss = facts.get("rates", {}), facts["loss"]
         lines.append(
             f"| {stage} | {facts['steps']:,} | {facts['seconds']} | {rates.get('rows_per_second', '')} "
             f"| {rates.get('tokens_per_second', '')} | {loss.get('first', '')} | {loss.get('last', '')} |"
         )
-    text = yaml.safe_dump(settings, allow_unicode=True, sort_keys=False)
-    return "\n".join([*lines, "", "## Settings", "", "```yaml", text.strip(), "```", ""])
+    return lines

@@ -1,8 +1,12 @@
 """InfoNCE over a batch of any size, stages 2 and 3.
 
-GradCache (Gao et al. 2021, arXiv 2101.06983) is sentence-transformers' own: `CachedLossMixin` embeds the texts chunk by
-chunk, asks `calculate_loss` for the gradients of the embeddings, and embeds again to pass them on. This module has the
-loss: which passages count as negatives of which query, over all devices.
+GradCache (Gao et al. 2021, arXiv 2101.06983) is sentence-transformers' own. `CachedLossMixin`
+
+1. embeds the texts chunk by chunk without a graph,
+2. asks `calculate_loss` for the gradients of the embeddings,
+3. embeds the chunks again, with a graph, and passes the gradients on.
+
+This module has the loss: which passages count as negatives of which query, over all devices.
 """
 
 from __future__ import annotations
@@ -14,17 +18,17 @@ from sentence_transformers.base.losses.gradcache import CachedLossMixin
 from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 
-from cmtp.train.numbers import Numbers
+from cmtp.train.running_means import RunningMeans
 
 ROWS = 1024
-"""Queries whose scores with all passages are held at a time."""
+"""Queries whose scores with all passages are in memory at a time."""
 
 
 class InfoNCE(CachedLossMixin, nn.Module):
     """Softmax of the positive against its own negatives and, where allowed, every other passage of the batch.
 
-    A passage is no negative of a query if it is the same text as the query or one of its positives, or belongs to
-    another row with the same query: by the hashes of the texts.
+    A passage never counts as a negative of a query if it is the same text as the query or its positive, or is a
+    positive of another row with the same query. Hashes of the texts decide what is the same.
     """
 
     def __init__(
@@ -43,7 +47,7 @@ class InfoNCE(CachedLossMixin, nn.Module):
         self.dimensions = tuple(dimensions)
         self.distill = distill
         self.distill_temperature = distill_temperature
-        self.numbers = Numbers()
+        self.numbers = RunningMeans()
 
     def forward(self, features: Sequence[dict[str, Tensor]], labels: dict[str, Tensor]) -> Tensor:
         """Loss of a batch.
@@ -66,12 +70,12 @@ class InfoNCE(CachedLossMixin, nn.Module):
         With DDP, which averages the gradients over devices, each device's share is multiplied by their number.
         """
         local = [torch.cat(reps[0]), torch.cat(reps[1])]
-        whole = gather({"query": local[0], **_per_query(labels)})
-        pool = gather({"passage": local[1], **_per_passage(labels)})
+        whole = gather_devices({"query": local[0], **_per_query(labels)})
+        pool = gather_devices({"passage": local[1], **_per_passage(labels)})
         world, rank = _world()
         own, queries = torch.nonzero(whole["rank"] == rank).flatten(), len(whole["query"])
         if with_backward:
-            # the rows' gradients gather at these leaves, and pass on once: devices have different numbers of chunks
+            # gradients are summed at these leaves and passed on once: devices have different numbers of chunks
             whole["query"] = whole["query"].detach().requires_grad_()
             pool["passage"] = pool["passage"].detach().requires_grad_()
         total = torch.zeros((), dtype=torch.float64, device=own.device)
@@ -154,8 +158,12 @@ def _world() -> tuple[int, int]:
     return 1, 0
 
 
-def gather(rows: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Concatenate the rows of all devices, which may have different numbers of them. No gradient flows back."""
+def gather_devices(rows: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Concatenate the rows of all devices, in the order of their ranks. No gradient flows back.
+
+    Args:
+        rows: [n, ...] tensors by name; n may differ from device to device.
+    """
     world, _ = _world()
     if world == 1:
         return rows

@@ -1,4 +1,4 @@
-"""What a run says and what stops it: chance level, negatives, NaN, a loss that does not move."""
+"""What a run prints, and what stops it: no negatives, a loss that is NaN or infinite, a loss that does not change."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from cmtp.errors import CmtpError
-from cmtp.train.batches import Batches, TrainRow
+from cmtp.train.batches import TrainBatches, TrainRow
 
 CONSTANT_LOGS = 5
-"""Log lines with the same loss that count as a constant one."""
+"""A loss that is the same on so many log lines is a constant one."""
 
 
 def negatives_of(batch: list[TrainRow]) -> float:
-    """Negatives per query, before texts that occur twice are taken out."""
+    """Negatives per query of a batch, with texts that the loss will not count because they are the same."""
     passages = sum(len(row.pos) + len(row.neg) for row in batch if row.in_batch)
     total = 0
     for row in batch:
@@ -25,8 +25,8 @@ def negatives_of(batch: list[TrainRow]) -> float:
     return total / len(batch)
 
 
-def announce(stage: str, batches: Batches, steps: int) -> str:
-    """What is to be expected of a contrastive stage, measured on its first batches.
+def announce(stage: str, batches: TrainBatches, steps: int) -> str:
+    """A line on a contrastive stage before it starts: steps, queries, negatives and chance level of its first batches.
 
     Raises:
         CmtpError: the queries have no negatives: the loss would be 0 from the first step to the last.
@@ -42,7 +42,7 @@ def announce(stage: str, batches: Batches, steps: int) -> str:
 
 
 class Lines(TrainerCallback):
-    """One line of text per line of the log, from the first process."""
+    """Prints one line per line of the log, from the first process."""
 
     def __init__(self, stage: str) -> None:
         self.stage = stage

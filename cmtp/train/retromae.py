@@ -1,7 +1,8 @@
 """RetroMAE (Xiao et al., EMNLP 2022, arXiv 2205.12035), stage 1.
 
-The encoder reads a text with 30 % of its tokens masked and has to put it into one vector, because a decoder of one
-layer has to restore the text from that vector with 50 % of the context hidden from each position.
+The encoder reads a text with 30 % of its tokens masked. A decoder of one layer has to restore the text from the
+encoder's sentence vector, with 50 % of the context hidden from each position. So the encoder learns to put the whole
+text into one vector.
 
 Where the paper and its authors' two programs differ: the decoder's first stream is h + p_i without a LayerNorm, as in
 the paper and in RetroMAE's own code; the context stream goes through the encoder's embedding layer with its LayerNorm,
@@ -15,10 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import BertForMaskedLM
 
-from cmtp.train.numbers import Numbers
+from cmtp.train.running_means import RunningMeans
 
 IGNORED = -100
-"""Label of a position without a loss."""
+"""Label of a position that adds nothing to the loss."""
 
 
 def mask_tokens(
@@ -53,7 +54,7 @@ def decoder_visibility(padding: Tensor, ratio: float) -> Tensor:
         ratio: share of the other positions hidden from each position, drawn anew for each.
 
     Returns:
-        [b, l, l] bool: row i never sees position i; from row 1 on every row sees position 0, the sentence vector.
+        [b, l, l] bool. Row i never sees position i; every row from 1 on sees position 0, the sentence vector.
     """
     batch, length = padding.shape
     visible = torch.rand(batch, length, length, device=padding.device) >= ratio
@@ -116,7 +117,7 @@ class RetroMAE(nn.Module):
         self.encoder_mask = encoder_mask
         self.decoder_mask = decoder_mask
         self.mask_id = mask_id
-        self.numbers = Numbers()
+        self.numbers = RunningMeans()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, special: Tensor) -> Tensor:
         """Loss of a batch: L_enc + L_dec, each a mean over its labelled tokens.

@@ -1,4 +1,4 @@
-"""A training run: the stages in their order, what is already there left alone, the result scored and described."""
+"""A training run: its stages in their order, then the scores, the card and the report of the result."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ from cmtp.scoring.baselines import RetrievalScore, score_bm25, score_embeddings,
 from cmtp.scoring.measures import bootstrap, interval_text
 from cmtp.shards.held_out import RetrievalTask, manifest_sha256, retrieval_task
 from cmtp.train import stages
-from cmtp.train.card import make_card
+from cmtp.train.card import make_model_card
 from cmtp.train.report import REPORT, held_out_report
 from cmtp.train.settings import STAGES, TrainSettings
 from cmtp.train.shards import Corpus
 
-WORK = ".work"
+TRAIN_WORK = ".work"
+"""Folder of checkpoints and logs, in the model's."""
 
 
-def train(
+def train_model(
     shards: str,
     out: str,
     settings: TrainSettings,
@@ -45,8 +46,8 @@ def train(
 ) -> dict[str, Any]:
     """Train the wanted stages and write the model to `out`.
 
-    A killed run goes on from its last checkpoint, a finished stage is not done again. On a CPU, one thread
-    gives the same weights in every run; with more, the order of sums differs from run to run, and the last digits.
+    A killed run continues from its last checkpoint, and a finished stage is not done again. On a CPU, one thread gives
+    the same weights in every run. With more threads the order of sums differs from run to run, and so the last digits.
 
     Returns:
         The content of training.json: data, settings, facts of each stage, scores.
@@ -68,15 +69,15 @@ def train(
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What the stages came to, before the result is scored and published."""
+class TrainedStages:
+    """What the stages gave, before the result is scored and published."""
 
     folder: Path
-    """Model of the last stage."""
+    """Folder of the last stage's model."""
     facts: dict[str, Any]
-    """Of each stage."""
+    """Steps, seconds, rates and losses of each stage."""
     identity: dict[str, Any]
-    """What the run is of: data, settings, where it starts from."""
+    """What makes it this run: data, settings, where it starts from."""
     place: stages.Place
 
 
@@ -89,8 +90,8 @@ def train_stages(
     *,
     fresh: bool = False,
     threads: int = 1,
-) -> Trained:
-    """Train the wanted stages in the work folder of `out`. Arguments and errors as of `train`."""
+) -> TrainedStages:
+    """Train the wanted stages in the work folder of `out`. Arguments and errors as for `train_model`."""
     torch.set_num_threads(threads)
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
@@ -103,7 +104,7 @@ def train_stages(
         "cmtp": version("cmtp"),
     }
     target = Path(out)
-    place = stages.Place(target / WORK)
+    place = stages.Place(target / TRAIN_WORK)
     if place.first:
         _claim(target, identity, fresh=fresh)
     _barrier(place)
@@ -111,12 +112,12 @@ def train_stages(
     facts: dict[str, Any] = {}
     for stage in [stage for stage in STAGES if stage in wanted]:
         current, facts[stage] = _stage(stage, current, corpus, settings, place)
-    return Trained(current, facts, identity, place)
+    return TrainedStages(current, facts, identity, place)
 
 
 def _claim(target: Path, identity: dict[str, Any], *, fresh: bool) -> None:
-    """Make sure that what lies in the work folder belongs to this run."""
-    work = target / WORK
+    """Refuse a work folder of another run."""
+    work = target / TRAIN_WORK
     if fresh and work.exists():
         shutil.rmtree(work)
     path = work / "identity.json"
@@ -143,7 +144,7 @@ def _prepare(place: stages.Place, corpus: Corpus, settings: TrainSettings, init:
 
 
 def _folder(current: Path, stage: str) -> Path:
-    """Where a stage's model lies: beside the one it starts from."""
+    """Folder of a stage's model, beside the one it starts from. Its name has a hash of the stages before it."""
     chain = hashlib.sha256(f"{current.name}/{stage}".encode()).hexdigest()[:8]
     return current.parent / f"{stage}-{chain}"
 
@@ -151,7 +152,7 @@ def _folder(current: Path, stage: str) -> Path:
 def _stage(
     stage: str, current: Path, corpus: Corpus, settings: TrainSettings, place: stages.Place
 ) -> tuple[Path, dict[str, Any]]:
-    """Train a stage, or take it as it is. Its folder is named by the chain of stages before it."""
+    """Train a stage, or take the model of an earlier run."""
     folder = _folder(current, stage)
     made = folder.with_suffix(".tmp")
     if folder.exists():
@@ -206,7 +207,7 @@ def score_folder(
     name: str, folder: Path, task: RetrievalTask, settings: TrainSettings, *, instructed: bool = False
 ) -> RetrievalScore:
     """RetrievalScore a stage's model on a task, the queries with the instruction where it was `instructed`."""
-    model = stages.load_model(folder, settings)
+    model = stages.open_stage_model(folder, settings)
     model.max_seq_length = min(model.max_seq_length or 512, settings.finetune.passage_length)
     prompt = settings.instruction if instructed and settings.finetune.instruction else None
     queries = model.encode(task.queries, prompt=prompt, normalize_embeddings=True, show_progress_bar=False)
@@ -216,11 +217,11 @@ def score_folder(
 
 def _publish(target: Path, current: Path, settings: TrainSettings, report: dict[str, Any]) -> None:
     """Write the model, its card and its facts beside the work folder."""
-    model: SentenceTransformer = stages.load_model(current, settings)
+    model: SentenceTransformer = stages.open_stage_model(current, settings)
     model.max_seq_length = min(model.max_seq_length or 512, settings.finetune.passage_length)
     model.save(str(target), create_model_card=False)
     (target / REPORT).write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
-    (target / "README.md").write_text(make_card(report), encoding="utf-8")
+    (target / "README.md").write_text(make_model_card(report), encoding="utf-8")
 
 
 def _barrier(place: stages.Place) -> None:

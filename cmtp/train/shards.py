@@ -1,4 +1,4 @@
-"""A build's tables as rows for training, without the held-out documents."""
+"""A build's tables as rows for training; held-out documents are left out."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Corpus:
                 yield from block.filter(self._trained_on(block["doc_id"]))["query"].to_pylist()
 
     def pretrain(self, characters: int) -> Iterator[RowBlock]:
-        """Windows of documents."""
+        """Rows of pretrain/, cut into windows of at most `characters`."""
         for file in table_files(self.shards, "pretrain"):
             for block in pq.ParquetFile(file).iter_batches(BLOCK_ROWS // 8, columns=["doc_id", "text"]):
                 texts = block.filter(self._trained_on(block["doc_id"]))["text"].to_pylist()
@@ -93,6 +93,12 @@ class Corpus:
 
 def finetune_row(row: dict[str, object], settings: FinetuneSettings, held_texts: set[int], random: Random) -> TrainRow:
     """One row of finetune/, or of a file in its form.
+
+    Args:
+        row: the columns FINETUNE_COLUMNS.
+        settings: of the stage.
+        held_texts: hashes of passages of held-out documents, which are never negatives.
+        random: draws the positive and the negatives.
 
     Raises:
         UsageError: no positive, or scores that do not belong to the texts.

@@ -1,4 +1,4 @@
-"""One stage: from a model's folder and a corpus to the next model's folder, resumable."""
+"""One stage: reads a model's folder and a corpus, writes the next model's folder, and can be resumed."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from transformers import (
 
 from cmtp.errors import CmtpError, UsageError
 from cmtp.train import guards
-from cmtp.train.batches import Batches, RowBlock
+from cmtp.train.batches import RowBlock, TrainBatches
 from cmtp.train.contrastive import InfoNCE
-from cmtp.train.numbers import Numbers
 from cmtp.train.retromae import RetroMAE
+from cmtp.train.running_means import RunningMeans
 from cmtp.train.settings import ContrastiveSettings, FinetuneSettings, StageSettings, TrainSettings, WeakSettings
 from cmtp.train.shards import Corpus
 from cmtp.train.trainers import (
@@ -49,7 +49,7 @@ from cmtp.train.vocabulary import train_vocabulary
 
 @dataclass(frozen=True)
 class Place:
-    """Where a stage works and who else works on it."""
+    """Where a stage works, and with which other processes."""
 
     work: Path
     """Checkpoints and logs of all stages."""
@@ -58,12 +58,16 @@ class Place:
 
     @property
     def first(self) -> bool:
-        """Whether this process writes and speaks."""
+        """Whether this process writes files and prints."""
         return self.rank == 0
 
 
 def start_model(corpus: Corpus, settings: TrainSettings, init: str | None, out: Path) -> None:
-    """Write the model that training starts from: a checkpoint, or random weights and a vocabulary of the shards."""
+    """Write the model that training starts from: a checkpoint, or random weights and a vocabulary of the shards.
+
+    Raises:
+        UsageError: `init` is not a BERT checkpoint.
+    """
     set_seed(settings.seed)
     if init is not None:
         try:
@@ -74,7 +78,7 @@ def start_model(corpus: Corpus, settings: TrainSettings, init: str | None, out: 
                 f"--init {init}: neither a folder with a checkpoint nor a name that the hub gives here: {error}"
             ) from error
         if model.config.model_type != "bert":
-            raise UsageError(f"--init {init}: a model of type {model.config.model_type}; BERT is what is supported")
+            raise UsageError(f"--init {init}: a model of type {model.config.model_type}; only BERT is supported")
     else:
         shape = settings.model
         tokenizer = train_vocabulary(corpus.texts(), shape.vocabulary)
@@ -106,7 +110,7 @@ def pretrain(source: Path, out: Path, corpus: Corpus, settings: TrainSettings, p
     length = min(mine.max_length, encoder.config.max_position_embeddings)
     torch.manual_seed(settings.seed)  # the decoder's first weights
     model = RetroMAE(encoder, mine.encoder_mask, mine.decoder_mask, tokenizer.mask_token_id)
-    batches = Batches(
+    batches = TrainBatches(
         lambda epoch: corpus.pretrain(length - 2), mine.batch, settings.seed, contrastive=False, smallest=place.world
     )
     steps = count_steps(mine, batches, corpus.count("pretrain"))
@@ -135,17 +139,17 @@ def contrast(
     """Stage 2 on pairs/ or stage 3 on finetune/: InfoNCE.
 
     Returns:
-        Facts of the run, as of `pretrain`.
+        Facts of the run, as those of `pretrain`.
     """
     mine = cast(ContrastiveSettings, getattr(settings, stage))
-    model = load_model(source, settings)
+    model = open_stage_model(source, settings)
 
     def read(epoch: int) -> Iterator[RowBlock]:
         if isinstance(mine, FinetuneSettings):
             return corpus.finetune(mine, epoch, settings.seed)
         return corpus.weak(cast(WeakSettings, mine))
 
-    batches = Batches(read, mine.batch, settings.seed, mine.alpha, smallest=place.world)
+    batches = TrainBatches(read, mine.batch, settings.seed, mine.alpha, smallest=place.world)
     steps = count_steps(mine, batches, corpus.count("finetune" if stage == "finetune" else "pairs"))
     if place.first:
         print(guards.announce(stage, batches, steps))
@@ -164,32 +168,35 @@ def contrast(
     )
     facts = _run(trainer, stream, mine, folder, loss.numbers)
     if isinstance(mine, FinetuneSettings) and mine.merge:
-        _merge(model, load_model(source, settings), mine.merge)
+        _merge(model, open_stage_model(source, settings), mine.merge)
     if place.first:
         model.save(str(out), create_model_card=False)
     return facts
 
 
-def load_model(source: Path, settings: TrainSettings) -> SentenceTransformer:
-    """A folder as a SentenceTransformer: as it is, or a BERT with [CLS] pooling and unit length, as in C-Pack §3.3."""
+def open_stage_model(source: Path, settings: TrainSettings) -> SentenceTransformer:
+    """A folder as a SentenceTransformer.
+
+    One that is a BERT alone gets the pooling of the settings ([CLS] in C-Pack §3.3), unit length and the prompts.
+    """
     if (source / "modules.json").is_file():
         model = SentenceTransformer(str(source), device=_device())
     else:
-        torch.manual_seed(settings.seed)  # BERT's pooler, which nobody uses, comes from random numbers and is saved
+        torch.manual_seed(settings.seed)  # BERT's pooler is not used, but is drawn at random and saved
         encoder = Transformer(str(source))
         pooling = Pooling(encoder.get_embedding_dimension(), pooling_mode=settings.model.pooling)
         prompts = {"query": settings.instruction, "document": ""}
         model = SentenceTransformer(modules=[encoder, pooling, Normalize()], prompts=prompts, device=_device())
     pooler = getattr(cast(Any, model[0]).auto_model, "pooler", None)
     if pooler is not None:
-        pooler.requires_grad_(False)  # several devices wait for the gradient of every weight that may be trained
+        pooler.requires_grad_(False)  # DDP waits for the gradient of every weight that may be trained
     return model
 
 
-def count_steps(settings: StageSettings, batches: Batches, rows: int) -> int:
+def count_steps(settings: StageSettings, batches: TrainBatches, rows: int) -> int:
     """Steps of a stage: epochs times the batches of an epoch, at most max_steps.
 
-    The batches are counted where counting is cheap; a large table's number follows from its rows.
+    The batches of a small table are counted. The number of a large table's follows from its rows.
     """
     most = settings.max_steps or 2**62
     per_epoch = sum(1 for _ in batches.epoch(0)) if rows <= 200_000 else math.ceil(rows / settings.batch)
@@ -232,8 +239,8 @@ def _arguments(settings: StageSettings, folder: Path, steps: int, seed: int, pla
 
 def last_checkpoint(folder: Path) -> Path | None:
     """The newest checkpoint that is whole: its state, which is written last, can be read."""
-    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
-    for path in found:
+    newest_first = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
+    for path in newest_first:
         try:
             if json.loads((path / "trainer_state.json").read_text())["global_step"] == int(path.name.split("-")[1]):
                 return path
@@ -242,19 +249,21 @@ def last_checkpoint(folder: Path) -> Path | None:
     return None
 
 
-def _stream(batches: Batches, steps: int, folder: Path, place: Place, collate: Collate) -> BatchStream:
+def _stream(batches: TrainBatches, steps: int, folder: Path, place: Place, collate: Collate) -> BatchStream:
     checkpoint = last_checkpoint(folder)
     done = int(checkpoint.name.split("-")[1]) if checkpoint else 0
     if checkpoint and place.first:
-        print(f"{folder.name}: goes on at step {done:,} of {steps:,}")
+        print(f"{folder.name}: continues at step {done:,} of {steps:,}")
     return BatchStream(batches, range(done, steps), place.rank, place.world, collate)
 
 
-def _run(trainer: Any, stream: BatchStream, settings: StageSettings, folder: Path, numbers: Numbers) -> dict[str, Any]:
+def _run(
+    trainer: Any, stream: BatchStream, settings: StageSettings, folder: Path, numbers: RunningMeans
+) -> dict[str, Any]:
     counted = partial(_counted, stream.collate, totals := {"rows": 0, "tokens": 0})
     stream.collate = counted
-    mixed = cast(Streamed, trainer)
-    mixed.stream, mixed.loader_workers, mixed.numbers = stream, settings.loader_workers, numbers
+    streamed = cast(Streamed, trainer)
+    streamed.stream, streamed.loader_workers, streamed.numbers = stream, settings.loader_workers, numbers
     checkpoint = last_checkpoint(folder)
     trainer.remove_callback(PrinterCallback)
     trainer.remove_callback(ProgressCallback)
@@ -287,8 +296,8 @@ def _merge(model: SentenceTransformer, before: SentenceTransformer, share: float
     model.load_state_dict(mixed)
 
 
-def replace_folder(made: Path, place: Path) -> None:
-    """Rename a finished folder to its name, which then means the whole of it."""
-    if place.exists():
-        shutil.rmtree(place)
-    made.rename(place)
+def replace_folder(finished: Path, target: Path) -> None:
+    """Rename a finished folder to its final name. So a folder of that name is always whole."""
+    if target.exists():
+        shutil.rmtree(target)
+    finished.rename(target)

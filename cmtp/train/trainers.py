@@ -1,7 +1,7 @@
-"""transformers' and sentence-transformers' trainers, fed by our batches and repeatable to the last bit.
+"""transformers' and sentence-transformers' trainers, with our batches, and repeatable to the last bit.
 
-Both are given a loader that starts at any step, a seed per step, so that a resumed run draws the same masks and
-dropout, and the loss's own numbers in the log. Their checkpoints are kept as they are.
+Both get three things: a loader that starts at any step; a seed per step, so that a resumed run draws the same masks and
+dropout; and the loss's own numbers in the log. Their checkpoints stay as they are.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainerControl, TrainerState
 from transformers import TrainingArguments as Arguments
 
-from cmtp.train.batches import Batches, TrainRow, from_step, own_slice, text_hash
-from cmtp.train.numbers import Numbers
+from cmtp.train.batches import TrainBatches, TrainRow, from_step, own_slice, text_hash
+from cmtp.train.running_means import RunningMeans
 
 WEIGHTS = "model.safetensors"
 
@@ -30,7 +30,7 @@ Collate = Callable[[list[TrainRow], int], dict[str, Tensor]]
 class BatchStream(IterableDataset):
     """The batches of a run from a step on, this device's slice of each, as tensors."""
 
-    def __init__(self, batches: Batches, steps: range, rank: int, world: int, collate: Collate) -> None:
+    def __init__(self, batches: TrainBatches, steps: range, rank: int, world: int, collate: Collate) -> None:
         self.batches, self.steps, self.rank, self.world, self.collate = batches, steps, rank, world, collate
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
@@ -46,7 +46,7 @@ def text_collate(tokenizer: PreTrainedTokenizerBase, length: int) -> Collate:
     """For stage 1: tokens, attention mask and which tokens are special."""
 
     def collate(rows: list[TrainRow], before: int) -> dict[str, Tensor]:
-        found = tokenizer(
+        tokens = tokenizer(
             [row.query for row in rows],
             max_length=length,
             truncation=True,
@@ -54,18 +54,24 @@ def text_collate(tokenizer: PreTrainedTokenizerBase, length: int) -> Collate:
             return_special_tokens_mask=True,
             return_tensors="pt",
         )
-        special = found["special_tokens_mask"].bool() | (found["attention_mask"] == 0)
-        return {"input_ids": found["input_ids"], "attention_mask": found["attention_mask"], "special": special}
+        special = tokens["special_tokens_mask"].bool() | (tokens["attention_mask"] == 0)
+        return {"input_ids": tokens["input_ids"], "attention_mask": tokens["attention_mask"], "special": special}
 
     return collate
 
 
 def pair_labels(rows: list[TrainRow], before: int) -> tuple[list[str], list[str], dict[str, Tensor]]:
-    """Texts of the queries and of all their passages, and what the loss must know of each.
+    """Texts of the queries and of all their passages, and the columns by which the loss tells them apart.
 
     Args:
-        rows: of this device.
-        before: rows of the batch on the devices before it.
+        rows: this device's rows of a batch.
+        before: number of rows of the batch on the devices before this one.
+
+    Returns:
+        [q] queries with their instructions, [p] passages, and the labels: [q] ``query_row`` (number in the whole
+        batch), ``query_text``, ``positive_text`` (hashes), ``in_batch``; [p] ``passage_row`` (its query's),
+        ``passage_text``, ``passage_positive``, ``passage_query_text``, ``passage_in_batch`` and ``passage_score`` (NaN
+        where there is none).
     """
     passages = [(i, text, True) for i, row in enumerate(rows) for text in row.pos]
     passages += [(i, text, False) for i, row in enumerate(rows) for text in row.neg]
@@ -96,9 +102,9 @@ def pair_collate(tokenizer: PreTrainedTokenizerBase, query_length: int, passage_
         queries, passages, labels = pair_labels(rows, before)
         batch: dict[str, Tensor] = {}
         for side, texts, length in (("query", queries, query_length), ("passage", passages, passage_length)):
-            found = tokenizer(texts, max_length=length, truncation=True, padding=True, return_tensors="pt")
-            batch[f"{side}_input_ids"] = found["input_ids"]
-            batch[f"{side}_attention_mask"] = found["attention_mask"]
+            tokens = tokenizer(texts, max_length=length, truncation=True, padding=True, return_tensors="pt")
+            batch[f"{side}_input_ids"] = tokens["input_ids"]
+            batch[f"{side}_attention_mask"] = tokens["attention_mask"]
         return batch | {f"label_{name}": value for name, value in labels.items()}
 
     return collate
@@ -120,8 +126,8 @@ class Streamed:
 
     stream: BatchStream
     loader_workers: int
-    numbers: Numbers
-    """What the loss measures beside itself."""
+    numbers: RunningMeans
+    """Measures of the loss beside its value."""
 
     def get_train_dataloader(self) -> DataLoader:
         """The stream has this device's batches already: accelerate must not share them out again."""

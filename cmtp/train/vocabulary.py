@@ -1,4 +1,4 @@
-"""A WordPiece vocabulary of a build's own texts: Chinese characters one by one, other scripts in pieces."""
+"""A WordPiece vocabulary of a build's own texts: one entry per Chinese character, pieces of words of other scripts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def train_vocabulary(texts: Iterable[str], entries: int) -> BertTokenizer:
-    """Train a tokenizer as BERT's: lower case, accents off, one token per Chinese character."""
+    """Train a tokenizer like BERT's: lower case, no accents, one token per Chinese character.
+
+    Args:
+        texts: the texts to learn from.
+        entries: at most so many entries, special tokens included.
+    """
     from tokenizers import Tokenizer
     from tokenizers.models import WordPiece
     from tokenizers.normalizers import BertNormalizer

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cmtp.errors import UsageError
-from cmtp.evaluate.ablation import run
+from cmtp.evaluate.ablation import run_plan
 from cmtp.evaluate.cpack import ARMS, FINETUNED, PRETRAINED, WITHOUT_INSTRUCTION, train_arms
 from cmtp.evaluate.negatives import Finetuning, arm_rows, compare_negatives, with_random
 from cmtp.evaluate.probe import ProbeSettings
@@ -89,7 +89,7 @@ def test_cpack_arms_differ_in_what_they_are_named_for(tmp_path):
 
 def test_a_plan_with_an_unknown_part_is_refused(tmp_path):
     with pytest.raises(UsageError, match="the plan has typo; known are arms, negatives"):
-        next(run({"probe": {}, "arms": {}, "typo": 1}, "raw", tmp_path))
+        next(run_plan({"probe": {}, "arms": {}, "typo": 1}, "raw", tmp_path))
 
 
 def test_the_sample_plan_has_known_parts_and_settings():

@@ -22,9 +22,9 @@ def test_copies_are_recognised():
     text = "公司应当建立健全财务会计制度，依法编制财务会计报告，并接受审计机关的监督。"
     other = "春天来了，院子里的桃树开了满树的花，孩子们在树下追逐，老人坐在门口晒太阳。"
     copies = Copies([text])
-    found = copies.found([text, text.replace("，", " ") + "第三条", other, text[:15] + other, "", "公司"])
+    found = copies.copied([text, text.replace("，", " ") + "第三条", other, text[:15] + other, "", "公司"])
     assert found.tolist() == [True, True, False, False, False, False]
-    assert not Copies([]).found([text])[0]
+    assert not Copies([]).copied([text])[0]
 
 
 def test_eval_wants_something_to_score_on():

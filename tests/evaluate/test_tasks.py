@@ -189,14 +189,14 @@ def model(tmp_path_factory):
     from cmtp.shards.held_out import Split
     from cmtp.train.settings import load_settings
     from cmtp.train.shards import Corpus
-    from cmtp.train.stages import load_model, start_model
+    from cmtp.train.stages import open_stage_model, start_model
 
     shape = "model={vocabulary: 300, layers: 1, hidden: 32, heads: 2, intermediate: 64, positions: 64}"
     settings = load_settings("nano", None, [shape])
     folder = tmp_path_factory.mktemp("model")
     shards = write_build(folder / "shards")
     start_model(Corpus(shards, Split(0.1, 1)), settings, None, folder / "start")
-    load_model(folder / "start", settings).save(str(folder / "model"), create_model_card=False)
+    open_stage_model(folder / "start", settings).save(str(folder / "model"), create_model_card=False)
     return folder / "model", shards
 
 

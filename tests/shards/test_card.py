@@ -3,14 +3,14 @@
 import pytest
 import yaml
 
-from cmtp.shards.card import make_card
+from cmtp.shards.card import make_dataset_card
 from tests.shards.test_stage import make
 
 
 @pytest.fixture
 def front(tmp_path):
     _, _, manifest = make(tmp_path, until_publish=False)
-    return yaml.safe_load(make_card(manifest).split("---\n")[1])
+    return yaml.safe_load(make_dataset_card(manifest).split("---\n")[1])
 
 
 def test_pairs_is_what_is_loaded_without_a_name(front):

@@ -1,7 +1,7 @@
 import pyarrow as pa
 
 from cmtp.schema import PAIR, PRETRAIN
-from cmtp.shards.pretrain import SOURCE_COLUMNS, assemble
+from cmtp.shards.pretrain import SOURCE_COLUMNS, join_passages
 from tests.shards.rows import an_id
 
 
@@ -17,7 +17,7 @@ def rows(*given):
 
 def test_passages_are_joined_in_reading_order_and_lines_are_not_repeated():
     doc = an_id("doc")
-    table, short = assemble(
+    table, short = join_passages(
         rows(
             (doc, 2, "腌制 › 火候", "大火快炒。\n出锅前放盐。", "subtitle_passage", "s"),
             (doc, 0, "炒青菜", "先把水烧开。\n大火快炒。", "title_body", "s"),
@@ -31,7 +31,7 @@ def test_passages_are_joined_in_reading_order_and_lines_are_not_repeated():
 
 def test_a_question_is_text_too_but_a_question_made_for_a_passage_is_not():
     qa, reading = an_id("qa"), an_id("reading")
-    table, _ = assemble(
+    table, _ = join_passages(
         rows(
             (qa, 0, "绿萝几天浇一次水？", "土干了再浇，冬天少浇。", "question_answer", "s"),
             (reading, 0, "谁写了《史记》？", "《史记》是司马迁写的。", "question_passage", "s"),
@@ -44,6 +44,6 @@ def test_a_question_is_text_too_but_a_question_made_for_a_passage_is_not():
 
 
 def test_short_texts_are_counted():
-    table, short = assemble(rows((an_id("a"), 0, "题", "短。", "title_body", "s")), min_chars=10)
+    table, short = join_passages(rows((an_id("a"), 0, "题", "短。", "title_body", "s")), min_chars=10)
     assert table.num_rows == 0
     assert short == 1

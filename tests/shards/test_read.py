@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cmtp.errors import UsageError
-from cmtp.shards.read import Wanted, sample
+from cmtp.shards.read import Wanted, sample_rows
 
 
 def test_a_reason_of_another_stage_is_refused_with_those_of_the_stage(tmp_path):
@@ -16,6 +16,6 @@ def test_a_reason_of_another_stage_is_refused_with_those_of_the_stage(tmp_path):
     tables = {"pairs": {}, "rejects/dedup": {}, "rejects/filter": {}}
     (tmp_path / "manifest.json").write_text(json.dumps({"stages": stages, "tables": tables}))
     with pytest.raises(UsageError, match=r"^--reason near_duplicate: in stage dedup this build has same_query$"):
-        sample(str(tmp_path), Wanted(stage="dedup", reason="near_duplicate"), 1, 0)
+        sample_rows(str(tmp_path), Wanted(stage="dedup", reason="near_duplicate"), 1, 0)
     with pytest.raises(UsageError, match=r"this build has near_duplicate, same_query, too_short$"):
-        sample(str(tmp_path), Wanted(reason="language"), 1, 0)
+        sample_rows(str(tmp_path), Wanted(reason="language"), 1, 0)

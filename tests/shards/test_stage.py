@@ -153,7 +153,7 @@ def test_verify_finds_what_is_off(tmp_path):
     assert verify(store) == ["pairs/part-00009.parquet: not in the manifest"]
     with store.write("manifest.json") as file:
         file.write(b"{")
-    with pytest.raises(UsageError, match=r"manifest\.json is no JSON"):
+    with pytest.raises(UsageError, match=r"manifest\.json is not JSON"):
         verify(store)
 
 

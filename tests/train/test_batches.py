@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cmtp.errors import CmtpError, UsageError
-from cmtp.train.batches import Batches, TrainRow, from_step, own_slice
+from cmtp.train.batches import TrainBatches, TrainRow, from_step, own_slice
 from cmtp.train.guards import announce, negatives_of
 from cmtp.train.settings import FinetuneSettings, WeakSettings, load_settings
 from cmtp.train.shards import Corpus, finetune_row, windows
@@ -30,19 +30,19 @@ def blocks(rows, size):
 def test_every_row_once_an_epoch_within_its_group():
     rows = rows_of(50) + rows_of(31, "b", 50)
     Random(1).shuffle(rows)
-    batches = Batches(blocks(rows, 20), 8, seed=3)
+    batches = TrainBatches(blocks(rows, 20), 8, seed=3)
     found = list(batches.epoch(0))
     assert sorted(row.query for batch in found for row in batch) == sorted(row.query for row in rows)
     assert all(len({row.group for row in batch}) == 1 for batch in found)
     assert [len(batch) for batch in found].count(8) >= 8
     assert found != list(batches.epoch(1))
-    assert found == list(Batches(blocks(rows, 20), 8, seed=3).epoch(0))
-    assert found != list(Batches(blocks(rows, 20), 8, seed=4).epoch(0))
+    assert found == list(TrainBatches(blocks(rows, 20), 8, seed=3).epoch(0))
+    assert found != list(TrainBatches(blocks(rows, 20), 8, seed=4).epoch(0))
 
 
 @given(st.integers(1, 60), st.integers(2, 9), st.integers(1, 25), st.integers(0, 3))
 def test_no_row_is_lost_but_one_that_is_alone(n, size, block, seed):
-    batches = Batches(blocks(rows_of(n), block), size, seed)
+    batches = TrainBatches(blocks(rows_of(n), block), size, seed)
     found = [row.query for batch in batches.epoch(0) for row in batch]
     assert len(found) == len(set(found)) == n - batches.skipped.alone
     assert batches.skipped.alone == (n % size == 1)
@@ -50,7 +50,7 @@ def test_no_row_is_lost_but_one_that_is_alone(n, size, block, seed):
 
 def test_no_text_is_twice_in_a_batch():
     rows = [TrainRow(f"问{i % 5}", (f"答{i}",)) for i in range(40)] + [TrainRow("答3", ("别的",))]
-    found = list(Batches(blocks(rows, 41), 10, seed=0).epoch(0))
+    found = list(TrainBatches(blocks(rows, 41), 10, seed=0).epoch(0))
     for batch in found:
         texts = [text for row in batch for text in (row.query, *row.pos)]
         assert len(texts) == len(set(texts))
@@ -58,7 +58,7 @@ def test_no_text_is_twice_in_a_batch():
 
 
 def test_a_run_resumes_at_any_step():
-    batches = Batches(blocks(rows_of(37), 10), 5, seed=3)
+    batches = TrainBatches(blocks(rows_of(37), 10), 5, seed=3)
     whole = list(islice(iter(batches), 30))
     for step in (0, 1, 7, 8, 20):
         assert list(islice(from_step(batches, step), 30 - step)) == whole[step:]
@@ -75,7 +75,7 @@ def test_alpha_draws_small_groups_more_often():
     rows = rows_of(160) + rows_of(16, "b", 160)
 
     def share(alpha):
-        found = list(Batches(blocks(rows, 200), 8, 0, alpha).epoch(0))
+        found = list(TrainBatches(blocks(rows, 200), 8, 0, alpha).epoch(0))
         return sum(batch[0].group == "b" for batch in found) / len(found)
 
     assert share(1) == pytest.approx(2 / 22)
@@ -86,14 +86,14 @@ def test_alpha_draws_small_groups_more_often():
 def test_a_run_without_negatives_stops_with_the_reason():
     alone = [TrainRow("问", ("答",), group="a"), TrainRow("题", ("解",), group="b")]
     with pytest.raises(CmtpError, match="none has a negative"):
-        next(iter(Batches(blocks(alone, 2), 4, 0)))
+        next(iter(TrainBatches(blocks(alone, 2), 4, 0)))
     own = [TrainRow(f"问{i}", (f"答{i}",), in_batch=False) for i in range(4)]
     with pytest.raises(CmtpError, match="none has a negative"):
-        next(iter(Batches(blocks(own, 4), 4, 0)))
+        next(iter(TrainBatches(blocks(own, 4), 4, 0)))
 
 
 def test_chance_level_is_announced():
-    text = announce("weak", Batches(blocks(rows_of(32), 32), 8, 0), 12)
+    text = announce("weak", TrainBatches(blocks(rows_of(32), 32), 8, 0), 12)
     assert "7.0 negatives per query" in text
     assert "chance level 2.08" in text  # ln 8
     assert negatives_of([TrainRow("甲", ("子",), ("丑", "寅")), TrainRow("乙", ("卯",))]) == pytest.approx((3 + 3) / 2)

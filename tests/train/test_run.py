@@ -38,9 +38,9 @@ def shards(tmp_path_factory):
 
 
 def run(shards, out, stages="pretrain,weak,finetune", *more, fresh=False):
-    from cmtp.train.run import train
+    from cmtp.train.run import train_model
 
-    return train(
+    return train_model(
         shards, str(out), load_settings("nano", None, [*TINY, *more]), stage_names(stages), fresh=fresh, threads=1
     )
 
@@ -71,7 +71,7 @@ def test_killed_and_resumed_gives_the_same_weights(shards, whole, tmp_path, caps
     report = run(shards, out)
     printed = capsys.readouterr().out
     assert "pretrain: done before" in printed
-    assert "goes on at step" in printed
+    assert "continues at step" in printed
     expected, found = load_file(whole[0] / "model.safetensors"), load_file(out / "model.safetensors")
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
@@ -153,18 +153,18 @@ def test_two_processes_train_the_model_of_one(shards, tmp_path):
 
 
 def test_a_start_that_is_no_checkpoint_is_refused(shards, tmp_path):
-    from cmtp.train.run import train
+    from cmtp.train.run import train_model
 
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="neither a folder with a checkpoint"):
-        train(shards, str(tmp_path / "m"), load_settings("nano", None, TINY), ["weak"], str(tmp_path / "empty"))
+        train_model(shards, str(tmp_path / "m"), load_settings("nano", None, TINY), ["weak"], str(tmp_path / "empty"))
 
 
 def test_training_goes_on_from_a_trained_model(shards, whole, tmp_path):
     """--init with a finished model: its tokens and weights, not a vocabulary of the shards."""
-    from cmtp.train.run import train
+    from cmtp.train.run import train_model
 
-    train(
+    train_model(
         shards, str(tmp_path / "m"), load_settings("nano", None, [*TINY, "weak.max_steps=1"]), ["weak"], str(whole[0])
     )
     before, start = load_file(whole[0] / "model.safetensors"), load_file(tmp_path / "m/.work/start/model.safetensors")

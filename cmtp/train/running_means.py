@@ -1,11 +1,11 @@
-"""What a loss measures beside itself, averaged between two lines of the log."""
+"""Measures of a loss beside its value, averaged between two lines of the log."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
 
-class Numbers:
+class RunningMeans:
     """Running means of named scalars; they stay on their device until they are read."""
 
     def __init__(self) -> None:
