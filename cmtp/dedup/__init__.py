@@ -33,6 +33,6 @@ row that was rejected goes no further, and no later verdict rests on it. Among c
 (`policy.ranks`), never the order of arrival. Rows of older releases take part and are never rejected.
 
 What a row of each set of files holds stands in `records` and `verdicts`. How files are cut and read is `exchange`. The
-kernels are in `kernel`, `keyed`, `components`, `jaccard`, `amounts` and `index`. The comparison form is in
-`cmtp.text`.
+kernels are in `minhash`, `components`, `jaccard`, `amounts` and `index`. The comparison form, n-grams and hashes of
+texts are in `cmtp.text`, hash tables and sets in `cmtp.kernels`.
 """

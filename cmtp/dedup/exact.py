@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from cmtp.dedup.exchange import U8, Array, key_range
-from cmtp.dedup.keyed import repeated
 from cmtp.dedup.layout import Layout
 from cmtp.dedup.records import KeyRows
 from cmtp.dedup.verdicts import Match, Reason, Verdicts
 from cmtp.engine.store import Store
 from cmtp.engine.task import Result, Task
+from cmtp.kernels.tables import repeated
 
 
 def decide_pairs(task: Task, store: Store) -> Result:

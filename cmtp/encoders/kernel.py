@@ -15,8 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cmtp.encoders.trie import EDGE_MULTIPLIER
+from cmtp.encoders.trie import next_node
+from cmtp.kernels.hashing import split_mix
 from cmtp.kernels.jit import kernel
+from cmtp.kernels.tables import table_shift
 from cmtp.text import utf8
 
 LETTERS, DIGITS, HAN = 0, 1, 2
@@ -149,7 +151,7 @@ def segment(n: int, vocabulary: Vocabulary, scratch: Scratch) -> int:
     cheapest path through the vocabulary (`cut_han`).
     """
     codes = scratch.codes
-    shift = edge_shift(vocabulary.edges)
+    shift = table_shift(vocabulary.edges.size)
     m = 0
     i = 0
     while i < n:
@@ -180,7 +182,7 @@ def whole_token(codes: np.ndarray, vocabulary: Vocabulary, shift: np.uint64, kin
     for k in range(1, codes.size):
         if node > 0:
             node = next_node(vocabulary.edges, shift, node, codes[k])
-        hashed = mix(hashed) + np.uint64(codes[k])
+        hashed = split_mix(hashed) + np.uint64(codes[k])
     if node > 0 and vocabulary.word_at[node] >= 0:
         return np.int64(vocabulary.word_at[node])
     return unknown_token(hashed, kind)
@@ -194,7 +196,7 @@ def cut_han(start: int, end: int, m: int, vocabulary: Vocabulary, scratch: Scrat
     `best`, `word` and `length` are found from right to left, then the path is walked from left to right.
     """
     codes, best, word, length = scratch.codes, scratch.best, scratch.word, scratch.length
-    shift = edge_shift(vocabulary.edges)
+    shift = table_shift(vocabulary.edges.size)
     best[end] = np.float32(0.0)
     for first in range(end - 1, start - 1, -1):
         best[first] = best[first + 1] + np.float32(vocabulary.unknown_cost)
@@ -254,7 +256,7 @@ def add_tokens(tokens: np.ndarray, counts: np.ndarray, vectors: TokenVectors, ro
                 row[places[token, j]] += weight * np.float32(values[token, j])
         else:
             weight = vectors.unknown[(-1 - token) & 3] * times
-            bits = mix(np.uint64(-token))
+            bits = split_mix(np.uint64(-token))
             for block in range(BLOCKS):
                 place, sign = identity_entry(bits, block, row.size)
                 row[place] += weight * ENTRY * np.float32(sign)
@@ -282,7 +284,7 @@ def word_entries(
         for j in range(1 + k):
             other = np.int64(word) if j == 0 else np.int64(neighbours[word, j - 1])
             size = 127.0 if j == 0 else 127.0 * share * closeness[word, j - 1] / 255.0
-            bits = mix(np.uint64(other))
+            bits = split_mix(np.uint64(other))
             for block in range(BLOCKS):
                 place, sign = identity_entry(bits, block, dim)
                 places[word, j * BLOCKS + block] = place
@@ -306,15 +308,7 @@ def identity_entry(bits: np.uint64, block: int, length: int) -> tuple[np.int64, 
 @kernel
 def unknown_token(characters: np.uint64, kind: int) -> np.int64:
     """The number of a token outside the vocabulary: −1 − (58 bits of hash, 2 bits of kind), so always < 0."""
-    return -1 - ((np.int64(mix(characters) >> np.uint64(6)) << 2) | kind)
-
-
-@kernel
-def mix(x: np.uint64) -> np.uint64:
-    """Finaliser of splitmix64 (Steele, Lea & Flood 2014): a bijection of 64 bits whose output looks random."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    return -1 - ((np.int64(split_mix(characters) >> np.uint64(6)) << 2) | kind)
 
 
 @kernel
@@ -334,31 +328,6 @@ def decode(data: np.ndarray, start: int, end: int, table: np.ndarray, codes: np.
             codes[n] = point if 0x20000 <= point < 0x40000 else 0
         n += 1
     return n
-
-
-@kernel
-def next_node(edges: np.ndarray, shift: np.uint64, node: np.int64, code: int) -> np.int64:
-    """The node that `code` leads to from `node`, 0 if there is none."""
-    key = (np.uint64(node) << np.uint64(18)) | np.uint64(code)
-    slot = np.int64((key * EDGE_MULTIPLIER) >> shift)
-    while True:
-        edge = edges[slot]
-        if edge == 0:
-            return np.int64(0)
-        if (edge >> np.uint64(21)) == key:
-            return np.int64(edge & np.uint64(0x1FFFFF))
-        slot = (slot + 1) & (edges.size - 1)
-
-
-@kernel
-def edge_shift(edges: np.ndarray) -> np.uint64:
-    """64 − bits of a hash table of 2^bits edges: by how much a hash is shifted to give a slot."""
-    shift = np.uint64(64)
-    size = edges.size
-    while size > 1:
-        size >>= 1
-        shift -= np.uint64(1)
-    return shift
 
 
 @kernel

@@ -1,11 +1,15 @@
-"""The vocabulary as a trie whose edges lie in one hash table. Built here, walked by `kernel.next_node`."""
+"""The vocabulary as a trie whose edges lie in one hash table: built by `build_trie`, walked by `next_node`."""
 
 import numpy as np
 
-from cmtp.kernels.jit import kernel
+from cmtp.kernels.jit import inlined, kernel
+from cmtp.kernels.tables import find_entry
 
-EDGE_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-"""2^64 / golden ratio (Knuth's multiplicative hashing). An edge lies at slot key × this >> 64 − bits or after it."""
+CODE_BITS = np.uint64(18)
+NODE_BITS = np.uint64(21)
+"""An edge is a number: the node it leaves, the code, the node it leads to (21, 18 and 21 bits)."""
+
+_NODE = np.uint64((1 << 21) - 1)
 
 
 @kernel
@@ -27,7 +31,6 @@ def build_trie(letters: np.ndarray, starts: np.ndarray, bits: int) -> tuple[np.n
     word_at = np.full(letters.size + 1, -1, np.int32)
     n_nodes = 1
     shift = np.uint64(64 - bits)
-    mask = (1 << bits) - 1
     for w in range(starts.size - 1):
         node = np.int64(0)
         for k in range(starts[w], starts[w + 1]):
@@ -38,13 +41,22 @@ def build_trie(letters: np.ndarray, starts: np.ndarray, bits: int) -> tuple[np.n
                     n_nodes += 1
                 node = root[c]
                 continue
-            key = (np.uint64(node) << np.uint64(18)) | np.uint64(c)
-            slot = np.int64((key * EDGE_MULTIPLIER) >> shift)
-            while edges[slot] != 0 and (edges[slot] >> np.uint64(21)) != key:
-                slot = (slot + 1) & mask
+            key = _edge_key(node, c)
+            slot = find_entry(edges, shift, key, NODE_BITS)
             if edges[slot] == 0:
-                edges[slot] = (key << np.uint64(21)) | np.uint64(n_nodes)
+                edges[slot] = (key << NODE_BITS) | np.uint64(n_nodes)
                 n_nodes += 1
-            node = np.int64(edges[slot] & np.uint64(0x1FFFFF))
+            node = np.int64(edges[slot] & _NODE)
         word_at[node] = w
     return root, edges, word_at[:n_nodes].copy()
+
+
+@kernel
+def next_node(edges: np.ndarray, shift: np.uint64, node: np.int64, code: int) -> np.int64:
+    """The node that `code` leads to from `node`, 0 if there is none."""
+    return np.int64(edges[find_entry(edges, shift, _edge_key(node, code), NODE_BITS)] & _NODE)
+
+
+@inlined
+def _edge_key(node: np.int64, code: int) -> np.uint64:
+    return (np.uint64(node) << CODE_BITS) | np.uint64(code)

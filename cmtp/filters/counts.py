@@ -95,10 +95,8 @@ class Text(NamedTuple):
         points: code points, or `FENCE`.
         entries: class and flags of each, as in `chars.table`.
         starts: byte at which each begins.
-        prose: code points of those that are neither code nor blank; filled by `_repeated_ngrams`.
     """
 
     points: npt.NDArray[np.int32]
     entries: npt.NDArray[np.uint8]
     starts: npt.NDArray[np.int64]
-    prose: npt.NDArray[np.int32]

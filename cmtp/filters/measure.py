@@ -56,7 +56,7 @@ def _count(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], table: n
     room = 1
     for row in range(len(offsets) - 1):
         room = max(room, offsets[row + 1] - offsets[row])
-    text = Text(np.zeros(room, np.int32), np.zeros(room, np.uint8), np.zeros(room, np.int64), np.zeros(room, np.int32))
+    text = Text(np.zeros(room, np.int32), np.zeros(room, np.uint8), np.zeros(room, np.int64))
     seen = seen_table()
     counts = np.zeros(len(out), np.int64)
     for row in range(len(offsets) - 1):

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from cmtp.kernels.jit import inlined
+from cmtp.kernels.jit import inlined, kernel
 
 GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 """2^64 / golden ratio, odd. The upper bits of key × this are spread evenly for keys that lie close together (Knuth's
@@ -34,3 +34,12 @@ def split_mix(value: np.uint64) -> np.uint64:
     value = (value ^ (value >> _S30)) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> _S27)) * np.uint64(0x94D049BB133111EB)
     return value ^ (value >> _S31)
+
+
+@kernel
+def split_mix_all(values: np.ndarray) -> np.ndarray:
+    """`split_mix` of each number: uint64 [n]."""
+    out = np.empty(len(values), np.uint64)
+    for i in range(len(values)):
+        out[i] = split_mix(values[i])
+    return out

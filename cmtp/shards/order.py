@@ -6,8 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from cmtp.ids import id_halves
-
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+from cmtp.kernels.hashing import GOLDEN, split_mix_all
 
 
 def order_keys(ids: pa.Array | pa.ChunkedArray, seed: int) -> np.ndarray:
@@ -24,12 +23,8 @@ def order_keys(ids: pa.Array | pa.ChunkedArray, seed: int) -> np.ndarray:
     Raises:
         ValueError: an id has another form.
     """
-    x = id_halves(ids)[0]
-    with np.errstate(over="ignore"):  # arithmetic modulo 2^64 is the point
-        x = x + np.uint64(seed % 2**64) * _GOLDEN + _GOLDEN
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    shift = (seed + 1) * int(GOLDEN) % 2**64
+    return split_mix_all(id_halves(ids)[0] + np.uint64(shift))
 
 
 def is_held_out(doc_ids: pa.Array | pa.ChunkedArray, share: float, seed: int) -> np.ndarray:

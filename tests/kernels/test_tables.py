@@ -1,10 +1,14 @@
+"""Hash tables, against Python's dictionaries."""
+
+from collections import Counter
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmtp.dedup.keyed import grouped, repeated
+from cmtp.kernels.tables import count_key, find_entry, grouped, key_counts, repeated, table_shift
 
 
 def test_repeated_finds_every_key_that_occurs_more_than_once():
@@ -32,3 +36,29 @@ def test_a_large_group_is_in_order_too():
     positions, starts = grouped(np.full(1000, 7, np.uint64), order)
     assert positions.tolist() == sorted(range(1000), key=lambda i: (order[i], i))
     assert starts.tolist() == [0, 1000]
+
+
+@pytest.mark.parametrize(("slots", "shift"), [(1, 64), (2, 63), (64, 58), (1 << 20, 44)])
+def test_shift_of_a_table(slots, shift):
+    assert table_shift(slots) == shift
+
+
+@given(st.lists(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 5), max_size=40), max_size=5))
+def test_keys_are_counted_by_owner(owners):
+    table, shift = key_counts(256), table_shift(64)
+    for owner, keys in enumerate(owners):
+        met = Counter()
+        for key in keys:
+            assert count_key(table, shift, owner, np.uint64(key)) == met[key]
+            met[key] += 1
+
+
+@given(st.lists(st.integers(1, 2**40 - 1), max_size=48, unique=True))
+def test_entries_are_found_again_and_absent_ones_have_an_empty_slot(keys):
+    entries, shift, bits = np.zeros(64, np.uint64), table_shift(64), np.uint64(8)
+    for value, key in enumerate(keys, 1):
+        slot = find_entry(entries, shift, np.uint64(key), bits)
+        assert entries[slot] == 0
+        entries[slot] = key << 8 | value
+    for value, key in enumerate(keys, 1):
+        assert entries[find_entry(entries, shift, np.uint64(key), bits)] == key << 8 | value
