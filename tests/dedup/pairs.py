@@ -4,7 +4,6 @@ import json
 import random
 
 import pyarrow as pa
-import xxhash
 
 from cmtp import schema
 from cmtp.dedup.references import resolve
@@ -15,26 +14,10 @@ from cmtp.engine.task import StageJob
 from cmtp.recipe import Recipe
 from cmtp.text.compare import comparison_form
 from cmtp.text.ngrams import SHORT, SHORT_SHINGLE
+from tests.rows import pair as row
 
 # a few hundred common characters: enough for passages whose n-grams do not meet by chance
 CHARACTERS = "".join(chr(point) for point in range(0x4E00, 0x4E00 + 3000))
-
-
-def row(query, passage, source="s", doc=None, relation="title_body", name=None):
-    """A pair; its id is made of `name`, or of query, passage, source and document."""
-    doc = doc if doc is not None else f"{source}/{query}/{passage}"
-    name = name if name is not None else f"{query}\0{passage}\0{source}\0{doc}"
-    return {
-        "pair_id": xxhash.xxh3_128_hexdigest(name.encode()),
-        "query": query,
-        "passage": passage,
-        "relation": relation,
-        "source": source,
-        "doc_id": xxhash.xxh3_128_hexdigest(doc.encode()),
-        "origin": f"{source}/file.jsonl#1",
-        "position": 0,
-        "similarity": None,
-    }
 
 
 def passages(texts, **options):

@@ -14,6 +14,7 @@ from cmtp.filters.pair_filter import open_filter
 from cmtp.filters.stage import FilterStage
 from cmtp.recipe import Recipe
 from cmtp.schema import PAIR, REJECTS
+from tests.rows import pair, pair_table
 
 ROWS = [
     ("杭州西湖", "杭州西湖位于浙江省杭州市西部，三面环山，春天的苏堤桃红柳绿。"),
@@ -25,19 +26,10 @@ ROWS = [
 
 
 def table(rows: list[tuple[str, str]], start: int = 0) -> pa.Table:
-    n = len(rows)
-    columns = {
-        "pair_id": [f"{start + i:032x}" for i in range(n)],
-        "query": [query for query, _ in rows],
-        "passage": [passage for _, passage in rows],
-        "relation": ["title_body"] * n,
-        "source": ["web"] * n,
-        "doc_id": [f"{i:032x}" for i in range(n)],
-        "origin": [f"web/a.jsonl#{i + 1}" for i in range(n)],
-        "position": [0] * n,
-        "similarity": [None] * n,
-    }
-    return pa.table(columns).cast(PAIR)
+    return pair_table(
+        pair(query, passage, "web", pair_id=f"{start + i:032x}", doc_id=f"{i:032x}", origin=f"web/a.jsonl#{i + 1}")
+        for i, (query, passage) in enumerate(rows)
+    )
 
 
 def job(root, settings: dict, parts: list[pa.Table]) -> StageJob:

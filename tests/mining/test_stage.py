@@ -18,9 +18,9 @@ from cmtp.mining.shortfall import shortfall
 from cmtp.mining.stage import MineStage
 from cmtp.recipe import Recipe
 from cmtp.recipe_file import load_recipe
-from cmtp.schema import PAIR, REJECTS
 from cmtp.shards.manifest import merge_facts
 from cmtp.similarity.encode import EncodeStage, encode_settings
+from tests.rows import Silent, pair, pair_table, rejects_table
 
 QUESTIONS = [
     ("怎样清洗油烟机的滤网？", "把滤网拆下来，在放了碱面的热水里泡半小时，再用刷子刷干净。"),
@@ -34,44 +34,20 @@ QUESTIONS = [
 ]
 
 
-class Silent:
-    def step(self, *_):
-        pass
-
-    def task(self, *_):
-        pass
-
-
 def pairs(rows):
-    columns = {name: [] for name in PAIR.names}
-    for i, (query, passage, relation, source) in enumerate(rows):
-        values = (f"{i:032x}", query, passage, relation, source, f"d{i:031x}", f"x.json#{i}", 0, 0.5)
-        for name, value in zip(PAIR.names, values, strict=True):
-            columns[name].append(value)
-    return pa.table([pa.array(columns[f.name]).cast(f.type) for f in PAIR], schema=PAIR)
+    return pair_table(
+        pair(*row[:2], row[3], relation=row[2], pair_id=f"{i:032x}", doc_id=f"d{i:031x}", similarity=0.5)
+        for i, row in enumerate(rows)
+    )
 
 
 def rejects(rows):
     """Rows (query, passage, relation, reason, kept_id)."""
-    columns = {name: [] for name in REJECTS.names}
+    tables = []
     for i, (query, passage, relation, reason, kept) in enumerate(rows):
-        values = (
-            f"e{i:031x}",
-            query,
-            passage,
-            relation,
-            "家电",
-            f"f{i:031x}",
-            f"y.json#{i}",
-            "x",
-            reason,
-            "{}",
-            None,
-            kept,
-        )
-        for name, value in zip(REJECTS.names, values, strict=True):
-            columns[name].append(value)
-    return pa.table([pa.array(columns[f.name]).cast(f.type) for f in REJECTS], schema=REJECTS)
+        row = pair(query, passage, "家电", relation=relation, pair_id=f"e{i:031x}", doc_id=f"f{i:031x}")
+        tables.append(rejects_table([row], reason=reason, kept_id=kept))
+    return pa.concat_tables(tables)
 
 
 def mined(folder, overrides=(), rows=None, extracted=(), deduped=()):

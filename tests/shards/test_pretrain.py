@@ -2,7 +2,7 @@ import pyarrow as pa
 
 from cmtp.schema import PAIR, PRETRAIN
 from cmtp.shards.pretrain import SOURCE_COLUMNS, join_passages
-from tests.shards.rows import an_id
+from tests.rows import an_id
 
 
 def rows(*given):

@@ -18,13 +18,8 @@ from cmtp.shards.order import order_keys
 from cmtp.shards.publish import is_published, publish
 from cmtp.shards.stage import ShardStage, TableInput
 from cmtp.shards.verify import verify
-from tests.shards.rows import pairs, rejects
-
-
-class Silent:
-    def step(self, stage, total): ...
-
-    def task(self, stage, receipt, resumed): ...
+from tests.rows import Silent, rejects_table
+from tests.shards.rows import pairs
 
 
 def shard(store, tables, shard_bytes=1 << 20):
@@ -44,7 +39,7 @@ def make(tmp_path, cuts=(100, 40), shard_bytes=1 << 20, chars=60, until_publish=
         parts.append(f".work/extract-x/kept/part-{i:05d}.parquet")
         store.write_table(parts[-1], part)
         start += size
-    lost = rejects(pairs(5, 10_000), "extract", "no_text", kept_id=pairs(1)["pair_id"][0].as_py())
+    lost = rejects_table(pairs(5, 10_000), "extract", "no_text", score=0.5, kept_id=pairs(1)["pair_id"][0].as_py())
     ledger.take(lost)
     ledger.reject(lost)
     store.write_table(".work/extract-x/rejects/part-00000.parquet", lost)

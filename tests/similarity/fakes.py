@@ -1,10 +1,8 @@
 """Two encoders whose cosines stand in the texts, and pairs written for them."""
 
 import numpy as np
-import pyarrow as pa
 
-from cmtp.schema import PAIR
-from tests.shards.rows import an_id
+from tests.rows import pair, pair_table
 
 TOPICS = 16
 CHEAP, DEAR = "tests/cheap", "tests/dear"
@@ -38,18 +36,14 @@ def fake_pairs(n, seed=0, share_wrong=0.2, source="甲", noise=0.15):
     wrong = rng.random(n) < share_wrong
     dear = np.where(wrong, rng.uniform(0.0, 0.2, n), rng.uniform(0.5, 0.9, n))
     cheap = np.clip(np.where(wrong, 0.1, 0.7) + rng.normal(0, noise, n), 0, 0.99)
-    rows = [
-        {
-            "pair_id": an_id(f"{source}{seed}-{i}"),
-            "query": f"{i % TOPICS} {i}",
-            "passage": f"{i % TOPICS} {cheap[i]:.4f} {dear[i]:.4f} {i}",
-            "relation": "title_body",
-            "source": source,
-            "doc_id": an_id(f"d{source}{seed}-{i}"),
-            "origin": f"{i}.md#1",
-            "position": 0,
-            "similarity": None,
-        }
+    return pair_table(
+        pair(
+            query=f"{i % TOPICS} {i}",
+            passage=f"{i % TOPICS} {cheap[i]:.4f} {dear[i]:.4f} {i}",
+            source=source,
+            doc=f"d{source}{seed}-{i}",
+            name=f"{source}{seed}-{i}",
+            origin=f"{i}.md#1",
+        )
         for i in range(n)
-    ]
-    return pa.Table.from_pylist(rows, schema=PAIR)
+    )

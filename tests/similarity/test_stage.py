@@ -1,7 +1,6 @@
 import json
 from dataclasses import replace
 
-import pyarrow as pa
 import pytest
 
 from cmtp.encoders.static_zh import CARD, StaticZh
@@ -13,7 +12,7 @@ from cmtp.recipe_file import load_recipe
 from cmtp.schema import PAIR, REJECTS
 from cmtp.similarity.encode import EncodeStage
 from cmtp.similarity.stage import SimilarityStage
-from tests.shards.rows import an_id
+from tests.rows import Silent, pair, pair_table
 
 PAIRS = [
     ("绿萝怎么浇水", "绿萝喜欢湿润的环境，盆土表面干了就浇透，冬天少浇一些。"),
@@ -23,28 +22,11 @@ PAIRS = [
 ]
 
 
-class Silent:
-    def step(self, stage, total): ...
-
-    def task(self, stage, receipt, resumed): ...
-
-
 def table(pairs):
-    rows = [
-        {
-            "pair_id": an_id(f"{i}"),
-            "query": query,
-            "passage": passage,
-            "relation": "title_body",
-            "source": "生活",
-            "doc_id": an_id(f"d{i}"),
-            "origin": f"{i}.md#1",
-            "position": 0,
-            "similarity": None,
-        }
+    return pair_table(
+        pair(query, passage, source="生活", doc=f"d{i}", name=f"{i}", origin=f"{i}.md#1")
         for i, (query, passage) in enumerate(pairs)
-    ]
-    return pa.Table.from_pylist(rows, schema=PAIR)
+    )
 
 
 def run(tmp_path, pairs, **settings):
