@@ -143,13 +143,13 @@ def match_bands(task: Task, store: Store) -> Result:
         parts.append(part.take(~gone) if gone.any() else part)
     rows = BandRows.concat(parts)
     positions, starts = grouped(rows.key, rows.order)  # rows come in ascending order, which decides between equal ones
-    edges = distinct(_edges(rows.row[positions], starts))
+    edges = sorted_distinct(_edges(rows.row[positions], starts))
     better, worse = (edges >> np.uint64(32)).astype(np.uint32), edges.astype(np.uint32)
     layout.edges(side).write(task.index, Edges(better, worse))
     return Result(rows=len(rows), bytes=20 * len(rows), facts={"edges": len(edges)})
 
 
-def distinct(values: U64) -> U64:
+def sorted_distinct(values: U64) -> U64:
     """The distinct values in ascending order; sorts in place, which is several times faster than numpy's unique."""
     values.sort()
     new = np.ones(len(values), bool)

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from cmtp.columns import bytes_of
-from cmtp.dedup.candidates import distinct
+from cmtp.dedup.candidates import sorted_distinct
 from cmtp.dedup.exchange import Array
 from cmtp.dedup.jaccard import Clusters, Limits, Neighbours, Rows, Sets, least_slots, promising, rows_of, sets_of
 from cmtp.dedup.layout import Layout, Side, near_decision
@@ -132,9 +132,9 @@ def _neighbours(parts: Iterable[Edges], batch: _Batch, limits: Limits) -> Neighb
         stays = promising(batch.rows, better, worse, limits)
         collected.append(worse[stays].astype(np.uint64) << _UPPER | better[stays])
         if sum(map(len, collected)) > NEIGHBOURS_HELD:
-            pairs = distinct(np.concatenate([pairs, *collected]))
+            pairs = sorted_distinct(np.concatenate([pairs, *collected]))
             collected = []
-    pairs = distinct(np.concatenate([pairs, *collected]))
+    pairs = sorted_distinct(np.concatenate([pairs, *collected]))
     starts = np.searchsorted(pairs >> _UPPER, np.arange(len(batch.row) + 1).astype(np.uint64))
     return Neighbours(starts.astype(np.int64), (pairs & _LOWER).astype(np.int32))
 

@@ -2,7 +2,7 @@
 
 For each text:
 
-1. `decode` turns its bytes into *codes*: the code point after normalisation (see `distill.character_table`), 0 for
+1. `decode_text` turns its bytes into *codes*: the code point after normalisation (see `distill.character_table`), 0 for
    anything that separates words.
 2. `segment` cuts the codes into *tokens*: a number from 0 up is a word's row of the vocabulary, below 0 it is the hash
    of a token that the vocabulary does not have.
@@ -19,7 +19,7 @@ from cmtp.encoders.trie import next_node
 from cmtp.kernels.hashing import split_mix
 from cmtp.kernels.jit import kernel
 from cmtp.kernels.tables import table_shift
-from cmtp.text import utf8
+from cmtp.text.utf8 import decode_point
 
 LETTERS, DIGITS, HAN = 0, 1, 2
 """Kinds of unknown token."""
@@ -114,7 +114,7 @@ def encode_texts(
     scratch = make_scratch(longest)
     counts = np.zeros(vectors.scales.shape[0] + HASH_SLOTS, np.int32)
     for i in range(offsets.size - 1):
-        n = decode(data, offsets[i], offsets[i + 1], vocabulary.characters, scratch.codes)
+        n = decode_text(data, offsets[i], offsets[i + 1], vocabulary.characters, scratch.codes)
         if vocabulary.limit > 0:
             n = min(n, vocabulary.limit)
         m = segment(n, vocabulary, scratch)
@@ -312,7 +312,7 @@ def unknown_token(characters: np.uint64, kind: int) -> np.int64:
 
 
 @kernel
-def decode(data: np.ndarray, start: int, end: int, table: np.ndarray, codes: np.ndarray) -> int:
+def decode_text(data: np.ndarray, start: int, end: int, table: np.ndarray, codes: np.ndarray) -> int:
     """Decode `data[start:end]` (valid UTF-8, as Arrow guarantees) into `codes`; returns how many characters.
 
     `table` is uint16[65536], code point → code. Code points beyond the basic plane keep their own number when they are
@@ -321,7 +321,7 @@ def decode(data: np.ndarray, start: int, end: int, table: np.ndarray, codes: np.
     n = 0
     position, stop = np.uint64(start), np.uint64(end)
     while position < stop:
-        point, position = utf8.decode(data, position)
+        point, position = decode_point(data, position)
         if point < 0x10000:
             codes[n] = table[point]
         else:

@@ -19,7 +19,7 @@ from cmtp.encoders.kernel import (
     ENTRY,
     TokenVectors,
     Vocabulary,
-    decode,
+    decode_text,
     encode_texts,
     make_scratch,
     segment,
@@ -85,7 +85,7 @@ class StaticZh:
         """The tokens `encode` sees in a text, normalised. For looking at, one text at a time."""
         raw = np.frombuffer(text.encode("utf-8"), np.uint8)
         scratch = make_scratch(raw.size)
-        n = decode(raw, 0, raw.size, self._vocabulary.characters, scratch.codes)
+        n = decode_text(raw, 0, raw.size, self._vocabulary.characters, scratch.codes)
         n = min(n, self.max_chars or n)
         m = segment(n, self._vocabulary, scratch)
         starts, ends = [0, *scratch.ends[: max(m - 1, 0)]], scratch.ends[:m]

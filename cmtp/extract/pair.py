@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from cmtp.text.passages import cut
+from cmtp.text.passages import cut_passages
 
 
 class Pair(NamedTuple):
@@ -49,7 +49,7 @@ class Limits:
 
     def cut(self, text: str) -> list[str]:
         """The text as passages."""
-        return cut(text, self.max_passage_chars, self.min_passage_chars)
+        return cut_passages(text, self.max_passage_chars, self.min_passage_chars)
 
 
 def passages(relation: str, query: str, text: str, limits: Limits, first: int = 0) -> Iterator[Pair]:

@@ -88,7 +88,7 @@ def gbk_leads() -> frozenset[str]:
 
 
 @cache
-def table() -> npt.NDArray[np.uint8]:
+def class_table() -> npt.NDArray[np.uint8]:
     """Class and flags of every code point of the basic plane, shape [65536]."""
     classes = np.fromiter((_classify(code) for code in range(0x10000)), np.uint8, 0x10000)
     flags = {GBK_LEAD: gbk_leads(), STOP: STOP_CHARACTERS, PLATE: PROVINCES}

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cmtp.filters import chars
-from cmtp.filters.fold import fold_text
+from cmtp.filters.fold import matching_form
 from cmtp.filters.pattern import Part, either
 
 HAN_DIGITS: Final = "一二三四五六七八九壹贰叁肆伍陆柒捌玖幺两零"
@@ -201,7 +201,7 @@ def framed(text: str) -> bool:
     return any(
         char == "\u20e3"
         or 0x1D400 <= ord(char) < 0x1D800
-        or (unicodedata.category(char) in ("No", "So") and fold_text(char)[0].isalnum())
+        or (unicodedata.category(char) in ("No", "So") and matching_form(char)[0].isalnum())
         for char in text
         if char > "\u00ff"
     )
@@ -235,7 +235,7 @@ def _hides(between: str, after_han: bool, before_han: bool) -> bool:
     if not (after_han or before_han):
         return False
     for char in between:
-        kind = int(chars.table()[ord(char)]) & chars.CLASS if ord(char) < 0x10000 else chars.SYMBOL
+        kind = int(chars.class_table()[ord(char)]) & chars.CLASS if ord(char) < 0x10000 else chars.SYMBOL
         if char in _SEPARATORS:
             if after_han and before_han:
                 return True

@@ -93,7 +93,7 @@ class Text(NamedTuple):
 
     Attributes:
         points: code points, or `FENCE`.
-        entries: class and flags of each, as in `chars.table`.
+        entries: class and flags of each, as in `chars.class_table`.
         starts: byte at which each begins.
     """
 

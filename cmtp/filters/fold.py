@@ -21,7 +21,7 @@ from cmtp.filters import chars
 from cmtp.kernels.jit import kernel
 from cmtp.text.buffers import string_buffers
 from cmtp.text.script import simplified
-from cmtp.text.utf8 import decode, encode
+from cmtp.text.utf8 import decode_point, encode_point
 
 SEPARATOR: Final = ","
 """What sentence punctuation and line ends become."""
@@ -49,12 +49,12 @@ _LOOK_ALIKES: Final = {
 
 
 @cache
-def table() -> npt.NDArray[np.uint32]:
+def matching_table() -> npt.NDArray[np.uint32]:
     """Folded code point of the basic plane, then of letters and pictures beyond it; 0: gone.
 
     Shape [65536 + 1024 + 2304].
     """
-    classes, simple = chars.table() & chars.CLASS, simplified()
+    classes, simple = chars.class_table() & chars.CLASS, simplified()
     beyond = [*range(*_MATHEMATICAL), *range(*_PICTURES)]
     circled = {first + n: chr(97 + n) for first, length in _CIRCLED for n in range(length)}
     folded = np.zeros(0x10000 + len(beyond), np.uint32)
@@ -86,7 +86,7 @@ def table() -> npt.NDArray[np.uint32]:
     return folded
 
 
-def fold(column: pl.Series) -> tuple[pl.Series, pl.Series]:
+def matching_forms(column: pl.Series) -> tuple[pl.Series, pl.Series]:
     """A string column, folded; and how often per row symbols stand between two Chinese characters (快❤排)."""
     data, offsets = string_buffers(column.to_arrow())
     out_offsets, out = (
@@ -94,7 +94,7 @@ def fold(column: pl.Series) -> tuple[pl.Series, pl.Series]:
         np.zeros(3 * (int(offsets[-1]) - int(offsets[0])) + 4, np.uint8),
     )
     breaks = np.zeros(len(column), np.int64)
-    used = _fold(offsets, data, table(), breaking(), out_offsets, out, breaks)
+    used = _fold(offsets, data, matching_table(), breaking(), out_offsets, out, breaks)
     array = pa.LargeStringArray.from_buffers(len(column), pa.py_buffer(out_offsets), pa.py_buffer(out[:used]))
     return pl.Series(column.name, array), pl.Series("breaks", breaks)
 
@@ -102,7 +102,7 @@ def fold(column: pl.Series) -> tuple[pl.Series, pl.Series]:
 @cache
 def breaking() -> npt.NDArray[np.bool_]:
     """Which code points of the basic plane break a word up that they stand in: ornaments, zero width."""
-    classes = chars.table() & chars.CLASS
+    classes = chars.class_table() & chars.CLASS
     marks = (classes == chars.SYMBOL) | (classes == chars.INVISIBLE)
     for code in range(0x10000):
         if marks[code] and (
@@ -113,13 +113,13 @@ def breaking() -> npt.NDArray[np.bool_]:
 
 
 def breaks_in(text: str) -> int:
-    """How often symbols stand between two Chinese characters, as `fold` counts them."""
-    return int(fold(pl.Series([text]))[1][0])
+    """How often symbols stand between two Chinese characters, as `matching_forms` counts them."""
+    return int(matching_forms(pl.Series([text]))[1][0])
 
 
-def fold_text(text: str) -> tuple[str, list[int]]:
-    """One text folded as `fold` does, and for each of its characters the position it came from."""
-    plane = table()
+def matching_form(text: str) -> tuple[str, list[int]]:
+    """One text folded as `matching_forms` does, and for each of its characters the position it came from."""
+    plane = matching_table()
     codes = [int(_folded(ord(char), plane)) for char in text]
     out: list[str] = []
     places: list[int] = []
@@ -170,7 +170,7 @@ def _fold(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], plane: np
         last, pending = 0, 0
         state = 0  # 1 after a Chinese character, 2 when a breaking symbol follows it
         while at < end:
-            point, at = decode(data, at)
+            point, at = decode_point(data, at)
             if 0x3400 <= point < 0xA000:
                 breaks[row] += state == 2
                 state = 1
@@ -188,9 +188,9 @@ def _fold(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], plane: np
             if code == 0:
                 continue
             if pending and _ascii_alnum(code):
-                written = encode(pending, out, written)
+                written = encode_point(pending, out, written)
             pending = 0
-            written = encode(code, out, written)
+            written = encode_point(code, out, written)
             last = code
         out_offsets[row + 1] = written
     return written

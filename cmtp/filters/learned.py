@@ -23,7 +23,8 @@ import polars as pl
 from cmtp.errors import UsageError
 from cmtp.kernels.jit import kernel
 from cmtp.text.buffers import string_buffers
-from cmtp.text.utf8 import decode
+from cmtp.text.ngrams import NO_NGRAM, longer_ngram
+from cmtp.text.utf8 import decode_point
 
 BITS: Final = 18
 """2^18 slots: a megabyte of weights. 2^20 slots gain .001 of macro-F1 on 26,000 comments."""
@@ -136,7 +137,7 @@ def _code_points(data: npt.NDArray[np.uint8], begin: int, end: int, out: npt.NDA
     """Decode valid UTF-8, ASCII letters in lower case, as far as `out` has room; the number of characters."""
     at, stop, n = np.uint64(begin), np.uint64(end), 0
     while at < stop and n < len(out):
-        point, at = decode(data, at)
+        point, at = decode_point(data, at)
         out[n] = point + 32 if 65 <= point <= 90 else point
         n += 1
     return n
@@ -156,10 +157,9 @@ def _ngram_slots(codes: npt.NDArray[np.uint32], longest: int, seen: Ints, row: i
     """
     mask, count = np.uint64(len(seen) - 1), 0
     for begin in range(len(codes)):
-        key = np.uint64(0xCBF29CE484222325)
+        key = NO_NGRAM
         for size in range(min(longest, len(codes) - begin)):
-            key = (key ^ np.uint64(codes[begin + size])) * np.uint64(0x9E3779B97F4A7C15)
-            key ^= key >> np.uint64(29)
+            key = longer_ngram(key, codes[begin + size])
             slot = np.int64((key >> np.uint64(7)) & mask)
             if seen[slot] != row:
                 seen[slot] = row

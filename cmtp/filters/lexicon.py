@@ -9,7 +9,7 @@ from importlib.resources import files
 from itertools import combinations, product
 from typing import Final
 
-from cmtp.filters.fold import fold_text
+from cmtp.filters.fold import matching_form
 
 CATEGORIES: Final = ("pornography", "gambling", "drugs", "weapons", "fraud", "seo", "contact_spam")
 """Content first; seo and contact_spam name a pair only when no content category does."""
@@ -47,7 +47,7 @@ def _lines(name: str) -> list[list[str]]:
 
 @cache
 def _variants() -> dict[str, list[str]]:
-    return {line[0]: [fold_text(form)[0] for form in line[1:]] for line in _lines("variants")}
+    return {line[0]: [matching_form(form)[0] for form in line[1:]] for line in _lines("variants")}
 
 
 def disguises(term: str) -> set[str]:
@@ -79,7 +79,7 @@ def compile_lexicon(extra: Mapping[str, Mapping[str, float]] | None = None) -> d
     for name in (*CATEGORIES, *CONTEXTS):
         terms = {term: float(weight) for *words, weight in _lines(name) for term in [" ".join(words)]}
         terms.update((extra or {}).get(name, {}))
-        plain = {fold_text(term)[0]: (term, weight) for term, weight in terms.items()}
+        plain = {matching_form(term)[0]: (term, weight) for term, weight in terms.items()}
         if name in _DISGUISED:
             for folded, (term, weight) in plain.items():
                 for form in disguises(folded) if weight >= LEAST_DISGUISED else ():

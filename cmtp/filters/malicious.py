@@ -24,7 +24,7 @@ from typing import Any, Final, NamedTuple
 import polars as pl
 
 from cmtp.filters.contact import Contact, addresses, broken, contacts, framed
-from cmtp.filters.fold import breaks_in, fold, fold_text
+from cmtp.filters.fold import breaks_in, matching_form, matching_forms
 from cmtp.filters.lexicon import CATEGORIES, DISGUISE, Entry, compile_lexicon
 from cmtp.filters.offer import BESIDE_WEIGHT, beside_trade, shapes
 
@@ -105,7 +105,7 @@ class Finding:
 
     def evidence(self, text: str) -> dict[str, Any]:
         """JSON values for the reject row; the positions are those in `text`, the text before folding."""
-        _, places = fold_text(text)
+        _, places = matching_form(text)
         matches = []
         for term, first, last, weight in self.spans:
             begin, end = places[first], places[last - 1] + 1
@@ -120,7 +120,7 @@ class Candidate:
     Attributes:
         row: its number in the column.
         text: before folding.
-        folded: what `fold` makes of it.
+        folded: what `matching_forms` makes of it.
         forms: terms in it, folded.
         breaks: how often symbols stand between two Chinese characters.
     """
@@ -151,7 +151,7 @@ class Matcher:
 
     def candidates(self, column: pl.Series) -> Iterator[Candidate]:
         """Texts that hold a term of a category or are broken up, in order."""
-        folded, breaks = fold(column)
+        folded, breaks = matching_forms(column)
         rows = (folded.str.contains_any(self._lead) | (breaks >= _LEAST_BREAKS)).arg_true()
         texts = folded.gather(rows)
         terms = texts.str.extract_many(self._forms, overlapping=True)
@@ -160,7 +160,7 @@ class Matcher:
 
     def read(self, text: str) -> Candidate:
         """One text, made ready for `findings`."""
-        folded = fold_text(text)[0]
+        folded = matching_form(text)[0]
         starts = range(len(folded))
         forms = {form for n in self._lengths for i in starts if (form := folded[i : i + n]) in self.entries}
         return Candidate(0, text, folded, frozenset(forms), breaks_in(text))
@@ -195,7 +195,7 @@ class Matcher:
         bound = _weigh(context, own)
         if not bound or bound[0].score < least:
             return []
-        return _weigh(replace(context, places=fold_text(candidate.text)[1]), own)
+        return _weigh(replace(context, places=matching_form(candidate.text)[1]), own)
 
 
 def _reach(own: Mapping[str, list[Match]], calm: float, breaks: int) -> float:

@@ -26,7 +26,7 @@ from cmtp.filters.counts import COLUMNS, FENCE, Count, Counts, Text
 from cmtp.filters.repetition import repetition, seen_table
 from cmtp.kernels.jit import kernel
 from cmtp.text.buffers import string_buffers
-from cmtp.text.utf8 import decode
+from cmtp.text.utf8 import decode_point
 
 TAG_BYTES: Final = 300
 """Bytes of a tag at most: a longer one is text with a < in it."""
@@ -38,7 +38,7 @@ def measure(column: pl.Series, prefix: str) -> pl.DataFrame:
     """Counts per row of a string column without nulls, one Int64 column per `Count`, named prefix + name."""
     data, offsets = string_buffers(column.to_arrow())
     counts = np.zeros((len(COLUMNS), len(column)), np.int64)
-    _count(offsets, data, chars.table(), function_words(), counts)
+    _count(offsets, data, chars.class_table(), function_words(), counts)
     return pl.DataFrame({prefix + name: counts[i] for i, name in enumerate(COLUMNS)})
 
 
@@ -98,7 +98,7 @@ def _decode_row(data: npt.NDArray[np.uint8], begin: int, end: int, table: npt.ND
     at, stop = np.uint64(begin), np.uint64(end)
     while at < stop:
         start = np.int64(at)
-        point, at = decode(data, at)
+        point, at = decode_point(data, at)
         entry = _class_of(point, table)
         classes |= 1 << (entry & chars.CLASS)
         if point == 96:

@@ -1,4 +1,8 @@
-"""Pure functions over columns of text: the comparison form, script, normalisation.
+"""Chinese text as such: nothing here opens a user's corpus, knows a stage or decides what is kept.
 
-Nothing here opens a file, knows a stage or decides what is kept.
+- `clean`, `passages`: text as it is read and cut.
+- `compare`: the comparison form. `script`: traditional and simplified. `frequent`: the most frequent characters.
+- `words`: word segmentation. `bm25`: texts searched by their words.
+- `hashes`, `ngrams`: texts as 128-bit hashes and as sets of character n-grams.
+- `buffers`, `utf8`: string columns as arrays and their bytes as code points, for kernels.
 """

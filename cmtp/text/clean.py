@@ -1,4 +1,4 @@
-"""White space and control characters: the one cleaning every text gets when it is read."""
+"""The cleaning that every text gets when it is read: white space, line ends, control characters."""
 
 from __future__ import annotations
 
@@ -15,14 +15,19 @@ _LINE_END: Final = re.compile("[\x0b\x0c\x85\u2028\u2029]")
 _OTHER: Final = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u1680\u200b\u200c\u200e\u200f\u2028-\u202e\u205f\u2060\ufeff]"
 )
-"""What goes or ends a line, and what Python takes for white space but is left alone here."""
+"""Characters that `str.split` treats otherwise than cleaning does: those that are removed or end a line, and those that
+Python counts as white space but that stay (U+1680)."""
 _SPACE: Final = "\t\xa0\u2000-\u200a\u202f\u3000"
-_SPACES: Final = re.compile(f" [ {_SPACE}]+|[{_SPACE}][ {_SPACE}]*")  # a single space is not touched: most are single
+_SPACES: Final = re.compile(f" [ {_SPACE}]+|[{_SPACE}][ {_SPACE}]*")  # a single space stays as it is: most are single
 _LEAD_IN: Final = re.compile(r"(?:^|(?<=[。！？；!?;]))[^。！？；!?;\n]{0,40}[：:][\s*_]*\Z", re.MULTILINE)
 
 
 def without_lead_in(text: str) -> str:
-    """Without the short sentence at its end that leads to code, an image or a list that is left out (运行命令：)."""
+    """Drop the last sentence of a text if it only leads to something that is left out, like 运行命令： before code.
+
+    The sentence has up to 40 characters and ends with a colon. It stays where dropping it would leave a bracket, a
+    quotation or emphasis open.
+    """
     if text.rstrip(" *_")[-1:] not in ("：", ":"):
         return text
     rest = _LEAD_IN.sub("", text).rstrip()
@@ -31,9 +36,9 @@ def without_lead_in(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """One kind of line end, one space for a run of white space, no invisible characters; nothing else is changed.
+    """The text with one kind of line end, one space for each run of white space, and no invisible characters.
 
-    The zero-width joiner stays: it holds emoji together.
+    Nothing else changes. The zero-width joiner stays, because it holds emoji together.
     """
     if text.isprintable() and "  " not in text:
         return text
@@ -41,8 +46,10 @@ def clean(text: str) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines of a text, each clean. Nearly all are so already, which Python's own test sees at once: whatever is to
-    be changed is not printable, but for a second space.
+    """The lines of a text, each clean.
+
+    Everything that cleaning changes is not printable to Python, except a second space. So `str.isprintable` tells at
+    once that a line is clean, as nearly all are.
     """
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -56,7 +63,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _clean_line(line: str) -> str:
-    if not _OTHER.search(line):  # then what Python takes for white space is what is taken for it here
+    if not _OTHER.search(line):  # then `str.split` splits at the white space that is meant here
         words = line.split()
         if not words:
             return " " if line else ""
@@ -65,7 +72,7 @@ def _clean_line(line: str) -> str:
 
 
 def paragraphs(text: str) -> list[str]:
-    """The lines of a text, cleaned and stripped, without the empty ones."""
+    """The lines of a text that are not empty, cleaned and stripped."""
     if text.isprintable() and "  " not in text:
         text = text.strip()
         return [text] if text else []

@@ -2,6 +2,9 @@
 
 The hash of the n-gram c₁…cₙ is mixed from c₁bⁿ⁻¹ + … + cₙ modulo 2^64 and its width n. The sum rolls: the next one
 takes two multiplications. N-grams of unlike width do not meet.
+
+Where the n-grams of all widths that begin at one character are wanted, each is hashed from the shorter one before it
+(`longer_ngram`): the learned filter's features.
 """
 
 from __future__ import annotations
@@ -10,9 +13,12 @@ from typing import Final
 
 import numpy as np
 
-from cmtp.kernels.hashing import murmur_mix
-from cmtp.kernels.jit import kernel
+from cmtp.kernels.hashing import GOLDEN, murmur_mix
+from cmtp.kernels.jit import inlined, kernel
 from cmtp.text.compare import Folded
+
+NO_NGRAM: Final = np.uint64(0xCBF29CE484222325)
+"""What the hash of the first character is made from: the offset basis of FNV-1a."""
 
 SHORT: Final = 12
 """Texts of up to this many characters are compared by `SHORT_SHINGLE`-grams."""
@@ -46,6 +52,16 @@ def ngram_hashes(codes: np.ndarray, width: int, out: np.ndarray) -> int:
         value = value * _BASE + np.uint64(codes[i]) - np.uint64(codes[i - width]) * lead
         out[i - width + 1] = murmur_mix(value + seed)
     return count
+
+
+@inlined
+def longer_ngram(shorter: np.uint64, code: int) -> np.uint64:
+    """The hash of an n-gram from that of its first n - 1 characters and its last one.
+
+    FNV-1a with another multiplier and a shift. The features of saved models are numbered by it.
+    """
+    key = (shorter ^ np.uint64(code)) * GOLDEN
+    return key ^ (key >> np.uint64(29))
 
 
 @kernel

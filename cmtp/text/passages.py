@@ -1,4 +1,4 @@
-"""Cutting a long text into passages at paragraph and sentence ends."""
+"""Cuts a long text into passages at paragraph and sentence ends."""
 
 from __future__ import annotations
 
@@ -10,22 +10,30 @@ _ENDERS: Final = "。！？；!?;…"
 _SENTENCE_END: Final = re.compile(rf"[{_ENDERS}]+[{_CLOSERS}]*|\.[{_CLOSERS}]*(?=\s)")
 _CLAUSE_END: Final = re.compile(rf"[，、：,:][{_CLOSERS}]*|\s")
 _WORD: Final = re.compile(r"[0-9A-Za-z_\u00c0-\u024f]")
-_GOES_ON: Final = frozenset(_ENDERS + _CLOSERS)
+_CONTINUES: Final = frozenset(_ENDERS + _CLOSERS)
 
 
-def cut(text: str, longest: int, shortest: int = 1) -> list[str]:
+def cut_passages(text: str, longest: int, shortest: int = 1) -> list[str]:
     """Cut a text into passages of at most `longest` characters.
 
-    The last paragraph end in the second half of the allowed length is taken, else the last sentence end there (closing
-    quotes and brackets stay with their sentence), else the last of either before that. A sentence longer than `longest`
-    is cut at a clause end, and where it has none, between two characters that are not both of a Latin word; only a
-    "word" that alone is longer than `longest` is cut inside. So no passage is longer than `longest`, and put together
-    the passages are the text but for white space at the cuts.
+    A passage ends at the first of these that there is:
+
+    1. the last paragraph end in the second half of the allowed length;
+    2. the last sentence end there (closing quotes and brackets stay with their sentence);
+    3. the last paragraph end, then the last sentence end, in the first half;
+    4. a clause end;
+    5. a place between two characters that are not both of one Latin word;
+    6. the allowed length, which cuts a word that alone is longer than a passage may be.
+
+    No passage is longer than `longest`. Put together, the passages are the text, except for white space at the cuts.
 
     Args:
         text: the text; white space at its ends is dropped.
         longest: characters a passage may have, at least 2.
-        shortest: no piece is made shorter than this where a longer one is possible (at most half of `longest` counts).
+        shortest: characters a passage has at least, where a longer one is possible; at most half of `longest` counts.
+
+    Returns:
+        The passages, in order; none for a text of white space.
     """
     text = text.strip()
     if len(text) <= longest:
@@ -44,7 +52,7 @@ def cut(text: str, longest: int, shortest: int = 1) -> list[str]:
 
 
 def _cut_at(text: str, start: int, limit: int, shortest: int, longest: int) -> int:
-    """Where the passage that begins at `start` ends: the best place after `start` and up to `limit`."""
+    """Where the passage from `start` ends, at most at `limit`: steps 1 to 6 of `cut_passages`."""
     half = min(start + longest // 2, limit)
     for earliest, latest in ((half, limit), (start + shortest, half)):
         newline = text.rfind("\n", earliest, latest)
@@ -56,17 +64,17 @@ def _cut_at(text: str, start: int, limit: int, shortest: int, longest: int) -> i
     clause = _last_end(_CLAUSE_END, text, half, limit) or _last_end(_CLAUSE_END, text, start + shortest, limit)
     if clause:
         return clause
-    place = limit
-    while place > start + shortest and _WORD.match(text, place) and _WORD.match(text, place - 1):
-        place -= 1
-    return place if place > start + shortest else limit
+    position = limit
+    while position > start + shortest and _WORD.match(text, position) and _WORD.match(text, position - 1):
+        position -= 1
+    return position if position > start + shortest else limit
 
 
 def _last_end(pattern: re.Pattern[str], text: str, earliest: int, latest: int) -> int:
-    """End of the last match that ends in [earliest, latest] and is not itself going on; 0 where there is none."""
-    found = 0
+    """End of the last match that ends in [earliest, latest] and does not continue after it; 0 where there is none."""
+    last = 0
     for match in pattern.finditer(text, max(0, earliest - 1), latest):
         end = match.end()
-        if end >= earliest and not (end < len(text) and text[end] in _GOES_ON and not text[end - 1].isspace()):
-            found = end
-    return found
+        if end >= earliest and not (end < len(text) and text[end] in _CONTINUES and not text[end - 1].isspace()):
+            last = end
+    return last

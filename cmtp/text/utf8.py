@@ -20,7 +20,7 @@ _4: Final = np.uint64(4)
 
 
 @inlined
-def decode(data: np.ndarray, at: np.uint64) -> tuple[int, np.uint64]:
+def decode_point(data: np.ndarray, at: np.uint64) -> tuple[int, np.uint64]:
     """The code point that begins at byte `at`, and where the next one begins."""
     first = np.int32(data[at])
     if first >> 4 == 0xE:  # most of Chinese
@@ -40,7 +40,7 @@ def decode(data: np.ndarray, at: np.uint64) -> tuple[int, np.uint64]:
 
 
 @kernel
-def encode(point: int, out: np.ndarray, at: int) -> int:
+def encode_point(point: int, out: np.ndarray, at: int) -> int:
     """Write a code point at byte `at` of `out`; returns where the next one goes."""
     if point < 0x80:
         out[at] = point

@@ -15,14 +15,14 @@ from cmtp.filters.repetition import LINE, LOOK, NGRAM
 def class_of(char: str) -> int:
     code = ord(char)
     if code < 0x10000:
-        return int(chars.table()[code]) & chars.CLASS
+        return int(chars.class_table()[code]) & chars.CLASS
     if 0x20000 <= code < 0x40000:
         return chars.HAN
     return chars.SYMBOL if 0x1F000 <= code < 0x1FC00 else chars.LETTER
 
 
 def flagged(char: str, flag: int) -> bool:
-    return ord(char) < 0x10000 and bool(chars.table()[ord(char)] & flag)
+    return ord(char) < 0x10000 and bool(chars.class_table()[ord(char)] & flag)
 
 
 TAIL = "".join(chr(code) for code in range(0x10000) if flagged(chr(code), chars.LATIN1_TAIL))

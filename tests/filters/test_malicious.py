@@ -9,7 +9,7 @@ import pytest
 from opencc import OpenCC
 
 from cmtp.filters.contact import broken, contacts, framed
-from cmtp.filters.fold import breaks_in, fold_text
+from cmtp.filters.fold import breaks_in, matching_form
 from cmtp.filters.lexicon import CATEGORIES, compile_lexicon, disguises
 from cmtp.filters.malicious import LIMIT, SAID, Matcher
 from cmtp.filters.offer import BARGAIN_WEIGHT, PRICE_WEIGHT, beside_trade, shapes
@@ -118,7 +118,7 @@ def test_content_names_the_reason_before_contact():
     ],
 )
 def test_contacts(text, handle, hidden):
-    assert [(found.id, found.hidden) for found in contacts(fold_text(text)[0])] == [(handle, hidden)]
+    assert [(found.id, found.hidden) for found in contacts(matching_form(text)[0])] == [(handle, hidden)]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_contacts(text, handle, hidden):
     ],
 )
 def test_what_is_no_contact(text):
-    assert contacts(fold_text(text)[0]) == []
+    assert contacts(matching_form(text)[0]) == []
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_what_is_no_contact(text):
     [("赌-博", True), ("赌❤博", True), ("赌\u200b博", True), ("赌博", False), ("“赌”博", False), ("赌 博", False)],
 )
 def test_words_that_are_broken_up(text, found):
-    folded, places = fold_text(text)
+    folded, places = matching_form(text)
     assert folded == "赌博"
     assert broken(text, places, 0, len(folded)) is found
 
@@ -190,7 +190,7 @@ def test_disguises_of_a_term():
 
 def test_every_lexicon_entry_has_a_weight_and_survives_folding():
     for form, entries in compile_lexicon().items():
-        assert fold_text(form)[0] == form
+        assert matching_form(form)[0] == form
         assert all(0 < entry.weight <= 6 for entry in entries)
 
 
@@ -219,7 +219,7 @@ def test_a_framed_number_is_a_hidden_one():
     ],
 )
 def test_prices_and_bargains(text, kinds):
-    assert {weight for _, weight in shapes(fold_text(text)[0])} == kinds
+    assert {weight for _, weight in shapes(matching_form(text)[0])} == kinds
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_prices_and_bargains(text, kinds):
     ],
 )
 def test_words_of_trade_beside_the_goods(text, word, found):
-    folded = fold_text(text)[0]
+    folded = matching_form(text)[0]
     at = folded.find(word)
     assert beside_trade(folded, at, at + len(word)) is found
 

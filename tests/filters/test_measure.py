@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cmtp.filters import chars
 from cmtp.filters.counts import COLUMNS
-from cmtp.filters.fold import fold, fold_text
+from cmtp.filters.fold import matching_form, matching_forms
 from cmtp.filters.measure import ENTITY_BYTES, TAG_BYTES, function_words, measure
 from cmtp.filters.repetition import LOOK, NGRAM
 from tests.filters.plain_counts import plain_counts
@@ -115,7 +115,7 @@ def test_classes_add_up_for_any_text(texts):
         assert row["chars"] == len(text)
         if "`" not in text:
             basic = [c for c in text if ord(c) < 0x10000]
-            kinds = [int(chars.table()[ord(c)]) & chars.CLASS for c in basic]
+            kinds = [int(chars.class_table()[ord(c)]) & chars.CLASS for c in basic]
             if len(basic) == len(text):
                 assert row["han"] == kinds.count(chars.HAN)
                 assert row["digits"] == kinds.count(chars.DIGIT)
@@ -132,16 +132,16 @@ def test_classes_add_up_for_any_text(texts):
     )
 )
 def test_the_kernel_folds_as_plain_python_does(texts):
-    folded = fold(pl.Series("t", texts, pl.String))[0].to_list()
-    assert folded == [fold_text(text)[0] for text in texts]
+    folded = matching_forms(pl.Series("t", texts, pl.String))[0].to_list()
+    assert folded == [matching_form(text)[0] for text in texts]
     for text in texts:
-        out, places = fold_text(text)
+        out, places = matching_form(text)
         assert len(out) == len(places)
         assert places == sorted(places)
-        assert fold_text(out)[0] == out
+        assert matching_form(out)[0] == out
 
 
 def test_slices_and_chunks_are_read_where_they_begin():
     column = pl.concat([pl.Series(["一", "二二"]), pl.Series(["三三三", ""])], rechunk=False)
     assert measure(column[1:], "")["han"].to_list() == [2, 3, 0]
-    assert fold(column[1:])[0].to_list() == ["二二", "三三三", ""]
+    assert matching_forms(column[1:])[0].to_list() == ["二二", "三三三", ""]

@@ -2,14 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmtp.text.passages import cut
+from cmtp.text.passages import cut_passages
 
 MIXED = st.text(alphabet="汉字，。！？；、：”」）…\n abcZ1.,!", max_size=400)
 
 
 @given(MIXED, st.integers(2, 80), st.integers(1, 20))
 def test_pieces_are_the_text_and_short_enough(text, longest, shortest):
-    pieces = cut(text, longest, shortest)
+    pieces = cut_passages(text, longest, shortest)
     assert all(0 < len(piece) <= longest for piece in pieces)
     assert "".join("".join(pieces).split()) == "".join(text.split())
     assert all(piece == piece.strip() for piece in pieces)
@@ -22,7 +22,7 @@ def test_pieces_are_the_text_and_short_enough(text, longest, shortest):
 def test_no_latin_word_is_cut(words, longest):
     text = "".join(words)
     at = 0
-    for piece in cut(text, longest):
+    for piece in cut_passages(text, longest):
         at = text.index(piece, at) + len(piece)
         inside = (
             0 < at < len(text)
@@ -52,8 +52,8 @@ def test_no_latin_word_is_cut(words, longest):
     ],
 )
 def test_cut(text, longest, pieces):
-    assert cut(text, longest) == pieces
+    assert cut_passages(text, longest) == pieces
 
 
 def test_a_last_piece_is_not_too_short():
-    assert cut("甲乙丙丁戊己庚辛壬癸子", 10, 4) == ["甲乙丙丁戊己庚", "辛壬癸子"]
+    assert cut_passages("甲乙丙丁戊己庚辛壬癸子", 10, 4) == ["甲乙丙丁戊己庚", "辛壬癸子"]

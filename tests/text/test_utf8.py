@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmtp.text.utf8 import decode, encode
+from cmtp.text.utf8 import decode_point, encode_point
 
 EDGES = "\x00\x7f\x80\u07ff\u0800\ud7ff\ue000\uffff\U00010000\U0010ffff的é𠀀😀"
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -15,7 +15,7 @@ def decoded(text):
     data = np.frombuffer(text.encode(), np.uint8)
     at, points = np.uint64(0), []
     while at < len(data):
-        point, at = decode(data, np.uint64(at))
+        point, at = decode_point(data, np.uint64(at))
         points.append(point)
     assert at == len(data)
     return "".join(map(chr, points))
@@ -24,7 +24,7 @@ def decoded(text):
 def encoded(text):
     out, at = np.zeros(4 * len(text), np.uint8), 0
     for char in text:
-        at = encode(ord(char), out, at)
+        at = encode_point(ord(char), out, at)
     return out[:at].tobytes()
 
 
