@@ -59,7 +59,7 @@ class InfoNCE(CachedLossMixin, nn.Module):
         features = list(features)
         if _world()[0] == 1 and all(len(feature["input_ids"]) <= self.mini_batch_size for feature in features):
             reps = [[self.model(dict(feature))["sentence_embedding"]] for feature in features]
-            return self.calculate_loss(reps, labels)  # type: ignore[arg-type]
+            return self.calculate_loss(reps, labels)
         return self.forward_cached(features, labels)  # type: ignore[arg-type]
 
     def calculate_loss(  # type: ignore[override]

@@ -94,7 +94,8 @@ class EnhancedDecoder(nn.Module):
         )
         attended = self.output(attended.transpose(1, 2).reshape(batch, length, hidden))
         middle = self.attention_norm(queries + self.dropout(attended))
-        return self.norm(middle + self.dropout(self.down(F.gelu(self.up(middle)))))
+        out: Tensor = self.norm(middle + self.dropout(self.down(F.gelu(self.up(middle)))))
+        return out
 
 
 class RetroMAE(nn.Module):

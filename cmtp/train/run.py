@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import PartialState
-from huggingface_hub.utils import disable_progress_bars
+from huggingface_hub.utils.tqdm import disable_progress_bars
 from sentence_transformers import SentenceTransformer
 from torch.utils.tensorboard import SummaryWriter
 from transformers.utils import logging as transformers_logging

@@ -27,7 +27,7 @@ Collate = Callable[[list[TrainRow], int], dict[str, Tensor]]
 """Rows of this device and the number of rows before them in the batch, to tensors."""
 
 
-class BatchStream(IterableDataset):
+class BatchStream(IterableDataset[dict[str, Tensor]]):
     """The batches of a run from a step on, this device's slice of each, as tensors."""
 
     def __init__(self, batches: TrainBatches, steps: range, rank: int, world: int, collate: Collate) -> None:
@@ -129,7 +129,7 @@ class Streamed:
     numbers: RunningMeans
     """Measures of the loss beside its value."""
 
-    def get_train_dataloader(self) -> DataLoader:
+    def get_train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """The stream has this device's batches already: accelerate must not share them out again."""
         generator = torch.Generator().manual_seed(0)  # else the loader draws from the global one, where we resume
         return DataLoader(self.stream, batch_size=None, num_workers=self.loader_workers, generator=generator)
