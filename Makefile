@@ -31,6 +31,7 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy cmtp
+	$(BIN)/lint-imports --no-cache
 
 # RAW: a folder of raw text; PAGES: a folder of HTML pages
 bench: $(VENV)/.bench

@@ -103,7 +103,7 @@ def matching_forms(column: pl.Series) -> tuple[pl.Series, pl.Series]:
 def breaking() -> npt.NDArray[np.bool_]:
     """Which code points of the basic plane break a word up that they stand in: ornaments, zero width."""
     classes = chars.class_table() & chars.CLASS
-    marks = (classes == chars.SYMBOL) | (classes == chars.INVISIBLE)
+    marks: npt.NDArray[np.bool_] = (classes == chars.SYMBOL) | (classes == chars.INVISIBLE)
     for code in range(0x10000):
         if marks[code] and (
             unicodedata.category(chr(code)) in ("Nl", "No", "Sm", "Sc", "Cc") or chr(code) in _ORDINARY

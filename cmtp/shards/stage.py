@@ -91,7 +91,8 @@ def _ranges(table: TableInput, job: StageJob) -> int:
         for group in (meta.row_group(i) for i in range(meta.num_row_groups)):
             columns = (group.column(i) for i in range(group.num_columns))
             size += sum(one.total_uncompressed_size for one in columns if one.path_in_schema.split(".")[0] in wanted)
-    return max(1, -(-size // job.settings["shard_bytes"]))
+    shard_bytes: int = job.settings["shard_bytes"]
+    return max(1, -(-size // shard_bytes))
 
 
 def scatter(task: Task, store: Store) -> Result:

@@ -88,7 +88,8 @@ def centred(
         [n] float32, rounded to 5 digits as similarities are.
     """
     score = similarity - query @ passage_mean - passage @ query_mean + query_mean @ passage_mean
-    return np.round(score, 5).astype(np.float32)
+    rounded: np.ndarray = np.round(score, 5).astype(np.float32)
+    return rounded
 
 
 def shuffle(group: np.ndarray, order: np.ndarray, document: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -154,4 +154,5 @@ def weigh(dear: Scores, cheap: Scores, settings: dict[str, Any]) -> float:
     if np.quantile(true, settings["max_loss"]) < np.quantile(wrong, 1 - settings["shuffled_share"]):
         allowed = (1 - auc(true, wrong)) * (1 + MORE_ERROR)
         times = max(one for one in HEAVIER if 1 - auc(*together(one)) <= allowed)
-    return round(times * settings["cascade_weight"] * unit, 5)
+    weight: float = settings["cascade_weight"]
+    return round(times * weight * unit, 5)
