@@ -1,9 +1,18 @@
-"""Which pairs are junk, malicious or private: rules as data, one pass over the columns, evidence for every verdict.
+"""Which pairs are junk, malicious or private: rules as data, evidence for every verdict.
 
-`rule` says what a junk rule is, `rules` is their table (names, thresholds, where they come from) and `book` the table
-under a recipe's settings. `measure` counts characters, `phrases` finds fixed phrases, `malicious` scores the word lists
-in `lexicons/` over text folded by `fold` with what `contact` finds in it, `learned` scores with a model that `train`
-made from a user's labels, `private` finds and masks private data, `verdict` puts them together and `stage` is what the
-engine runs. A rule sees one pair and never another row: duplicates belong to `dedup`, and whether a passage belongs to
-its query to `similarity`.
+Here live::
+
+    stage, pair_filter      what the engine runs; the filter of a build, ready to judge any table
+    rule, rules, book       what a junk rule is; the table of them; the table under a recipe's settings
+    verdict                 every rule that fires on a pair, and which of them names the reason
+    counts, measure,        what junk rules measure: counts of characters (numba kernels),
+      repetition, phrases     and fixed phrases and placeholders
+    malicious, lexicon,     the score of the malicious categories: the word lists in lexicons/ over folded text (fold),
+      contact, offer, fold    raised by contacts and offers
+    private                 private data: found and masked
+    learned, labelled,      the score that a user trains on labelled texts: the model, its texts,
+      train, scores           the training, how good it is
+
+A rule sees one pair and no other row. Duplicates belong to `dedup`; whether a passage belongs to its query, to
+`similarity`.
 """
