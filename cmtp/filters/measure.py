@@ -94,6 +94,7 @@ def _decode_row(data: npt.NDArray[np.uint8], begin: int, end: int, table: npt.ND
     Returns:
         The number of characters, a fence being one; the classes that occur, as bits; whether there is a backtick.
     """
+    points, entries, starts = text
     n, classes, has_code = 0, 0, False
     at, stop = np.uint64(begin), np.uint64(end)
     while at < stop:
@@ -105,9 +106,9 @@ def _decode_row(data: npt.NDArray[np.uint8], begin: int, end: int, table: npt.ND
             has_code = True
             if start + 2 < end and data[start + 1] == 96 and data[start + 2] == 96:
                 point, at = FENCE, np.uint64(start + 3)
-        text.starts[n] = start
-        text.entries[n] = entry
-        text.points[n] = point
+        starts[n] = start
+        entries[n] = entry
+        points[n] = point
         n += 1
     return n, classes, has_code
 
@@ -119,10 +120,11 @@ def _private_hints(text: Text, n: int, counts: Counts) -> None:
     `gap` counts the separators since the last digit, `hexes` the hexadecimal digits since the last colon or, after
     any other character, 9: more than a group of IPv6 may have.
     """
+    points, entries, _ = text
     digits, gap, hexes, longest, after_province = 0, 0, 0, 0, False
     dots, at_signs, colons, plates = 0, 0, 0, 0
     for i in range(n):
-        point, kind = text.points[i], text.entries[i] & chars.CLASS
+        point, kind = points[i], entries[i] & chars.CLASS
         if kind == chars.DIGIT:
             digits += 1
             gap = 0
@@ -139,7 +141,7 @@ def _private_hints(text: Text, n: int, counts: Counts) -> None:
         else:
             hexes = 0 if point == 58 else 9
         plates += after_province and (65 <= point <= 90 or 0xFF21 <= point <= 0xFF3A)
-        after_province = text.entries[i] & chars.PLATE != 0
+        after_province = entries[i] & chars.PLATE != 0
     counts[Count.DIGIT_RUN], counts[Count.DOTTED_DIGITS] = longest, dots
     counts[Count.AT_SIGNS], counts[Count.HEX_COLONS], counts[Count.PLATES] = at_signs, colons, plates
 
@@ -172,9 +174,10 @@ def _starts_in_code(data: npt.NDArray[np.uint8], begin: int, end: int) -> bool:
 @kernel
 def _drop_code(text: Text, n: int, fenced: bool, counts: Counts) -> int:
     """Count CHARS and CODE_CHARS, and close the gaps that code leaves; the number of characters that stay."""
+    points, entries, starts = text
     stay, fences, code = 0, 0, fenced
     for i in range(n):
-        point = text.points[i]
+        point = points[i]
         if point == FENCE:
             fences += 1
             fenced = not fenced
@@ -182,10 +185,10 @@ def _drop_code(text: Text, n: int, fenced: bool, counts: Counts) -> int:
         elif point == 96:
             code = fenced or not code
         else:
-            if text.entries[i] & chars.CLASS == chars.NEWLINE:
+            if entries[i] & chars.CLASS == chars.NEWLINE:
                 code = fenced  # inline code ends with its line
             if not code:
-                text.points[stay], text.entries[stay], text.starts[stay] = point, text.entries[i], text.starts[i]
+                points[stay], entries[stay], starts[stay] = point, entries[i], starts[i]
                 stay += 1
     counts[Count.CHARS] = n + 2 * fences
     counts[Count.CODE_CHARS] = n + 2 * fences - stay
@@ -195,9 +198,10 @@ def _drop_code(text: Text, n: int, fenced: bool, counts: Counts) -> int:
 @kernel
 def _classes(text: Text, n: int, counts: Counts) -> None:
     """Characters by class, PROSE, and the flags STOPS and GBK_LEADS of Han characters."""
+    _, entries, _ = text
     stops, leads = 0, 0
     for i in range(n):
-        entry = text.entries[i]
+        entry = entries[i]
         kind = entry & chars.CLASS
         counts[kind] += 1
         if kind == chars.HAN:
@@ -210,11 +214,12 @@ def _classes(text: Text, n: int, counts: Counts) -> None:
 @kernel
 def _words(text: Text, n: int, words: npt.NDArray[np.uint64], counts: Counts) -> None:
     """WORDS and FUNCTION_WORDS. A word is packed eight ASCII letters at a time; another letter fits no listed word."""
+    points, entries, _ = text
     letters, packed = 0, np.uint64(0)
     for i in range(n + 1):
-        if i < n and text.entries[i] & chars.CLASS == chars.LATIN:
+        if i < n and entries[i] & chars.CLASS == chars.LATIN:
             letters += 1
-            point = text.points[i]
+            point = points[i]
             folded = np.uint64(point | 0x20) if point < 0x80 else np.uint64(0xFF)
             packed = packed << np.uint64(8) | folded if letters <= 8 else np.uint64(0xFF)
         elif letters:
@@ -227,10 +232,11 @@ def _words(text: Text, n: int, words: npt.NDArray[np.uint64], counts: Counts) ->
 @kernel
 def _latin1(text: Text, n: int, counts: Counts) -> None:
     """LATIN1_TRIPLES: a lead byte ä to é, or ï, and two continuation bytes."""
+    points, entries, _ = text
     length = 0
     for i in range(n):
-        point = text.points[i]
-        if length > 0 and text.entries[i] & chars.LATIN1_TAIL:
+        point = points[i]
+        if length > 0 and entries[i] & chars.LATIN1_TAIL:
             length += 1
             if length == 3:
                 counts[Count.LATIN1_TRIPLES] += 1
@@ -242,9 +248,10 @@ def _latin1(text: Text, n: int, counts: Counts) -> None:
 @kernel
 def _tags(data: npt.NDArray[np.uint8], end: int, text: Text, n: int, counts: Counts) -> None:
     """TAG_CHARS."""
+    points, _, starts = text
     tag_end = np.int64(0)
     for i in range(n):
-        point, at = text.points[i], text.starts[i]
+        point, at = points[i], starts[i]
         if (point == 60 or point == 38) and at >= tag_end:
             tag_end = at + _tag_length(data, at, end)
         counts[Count.TAG_CHARS] += at < tag_end

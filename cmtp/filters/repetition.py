@@ -80,16 +80,18 @@ def _is_blank(kind: int) -> bool:
 @kernel
 def _repeated_lines(text: Text, n: int, seen: Seen, shift: np.uint64, row: int, counts: Counts) -> None:
     """LINES and DUP_LINE_CHARS."""
+    points, entries, _ = text
+    keys, _, _ = seen
     line, length, prose = np.uint64(0), 0, 0
     for i in range(n + 1):
-        kind = text.entries[i] & chars.CLASS if i < n else chars.NEWLINE
+        kind = entries[i] & chars.CLASS if i < n else chars.NEWLINE
         if kind == chars.NEWLINE:
             counts[Count.LINES] += length > 0
-            if length >= LINE and prose <= LOOK and count_key(seen.keys, shift, row, line | np.uint64(_LINE_KEY)):
+            if length >= LINE and prose <= LOOK and count_key(keys, shift, row, line | np.uint64(_LINE_KEY)):
                 counts[Count.DUP_LINE_CHARS] += length
             line, length = np.uint64(0), 0
         elif not _is_blank(kind):
-            line = (line * np.uint64(_BASE) + np.uint64(text.points[i])) & np.uint64(_PAIR_KEY - 1)
+            line = (line * np.uint64(_BASE) + np.uint64(points[i])) & np.uint64(_PAIR_KEY - 1)
             length += 1
             prose += 1
 
@@ -97,18 +99,20 @@ def _repeated_lines(text: Text, n: int, seen: Seen, shift: np.uint64, row: int, 
 @kernel
 def _repeated_ngrams(text: Text, n: int, seen: Seen, shift: np.uint64, row: int, counts: Counts) -> None:
     """DUP_NGRAM_CHARS: the characters that are not blank, and of them the n-grams. Line ends count as blanks."""
+    points, entries, _ = text
+    keys, characters, hashes = seen
     prose = 0
     for i in range(n):
-        kind = text.entries[i] & chars.CLASS
+        kind = entries[i] & chars.CLASS
         if kind == chars.NEWLINE or _is_blank(kind):
             continue
         if prose == LOOK:
             break
-        seen.prose[prose] = text.points[i]
+        characters[prose] = points[i]
         prose += 1
     covered = 0
-    for i in range(ngram_hashes(seen.prose[:prose], NGRAM, seen.hashes)):
-        if count_key(seen.keys, shift, row, seen.hashes[i] & np.uint64(_PAIR_KEY - 1)):
+    for i in range(ngram_hashes(characters[:prose], NGRAM, hashes)):
+        if count_key(keys, shift, row, hashes[i] & np.uint64(_PAIR_KEY - 1)):
             counts[Count.DUP_NGRAM_CHARS] += min(NGRAM, i + NGRAM - covered)
             covered = i + NGRAM
 
@@ -116,10 +120,12 @@ def _repeated_ngrams(text: Text, n: int, seen: Seen, shift: np.uint64, row: int,
 @kernel
 def _pairs_and_runs(text: Text, n: int, seen: Seen, shift: np.uint64, row: int, counts: Counts) -> None:
     """BIGRAM_CHARS, TOP_BIGRAM, LONGEST_RUN. `letter` is the Han, kana or Latin letter before, else -1."""
+    points, entries, _ = text
+    keys, _, _ = seen
     letter, run, longest, prose = -1, 0, 0, 0
     top, most = 0, 1
     for i in range(n):
-        point, kind = text.points[i], text.entries[i] & chars.CLASS
+        point, kind = points[i], entries[i] & chars.CLASS
         if kind == chars.NEWLINE:
             letter = -1
         if kind == chars.NEWLINE or _is_blank(kind):
@@ -127,7 +133,7 @@ def _pairs_and_runs(text: Text, n: int, seen: Seen, shift: np.uint64, row: int, 
         prose += 1
         if kind == chars.HAN and letter >= 0x3005 and prose <= LOOK:
             pair = np.int64(letter) << 21 | np.int64(point)
-            times = count_key(seen.keys, shift, row, np.uint64(pair) | np.uint64(_PAIR_KEY)) + 1
+            times = count_key(keys, shift, row, np.uint64(pair) | np.uint64(_PAIR_KEY)) + 1
             if times > most:
                 most, top = times, int(pair)
         is_letter = kind == chars.HAN or kind == chars.LATIN or kind == chars.KANA
