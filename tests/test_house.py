@@ -43,6 +43,7 @@ STILL_SHARED = {
     "Columns",
     "Cut",
     "Floats",
+    "Folded",
     "GRADED_POSITIVE",
     "HAN",
     "HEAD",
