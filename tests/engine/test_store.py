@@ -55,3 +55,14 @@ def test_missing_folder_lists_as_empty(tmp_path):
     assert store.list("nowhere") == []
     assert store.folders("nowhere") == []
     store.remove("nowhere")
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    """After a power cut a receipt must not stand for a file whose bytes were never written."""
+    events = []
+    sync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: (events.append(("sync", os.fstat(fd).st_size)), sync(fd)))
+    monkeypatch.setattr(os, "replace", lambda *names: (events.append(("name", names[1])), replace(*names)))
+    with Store(str(tmp_path)).write("a/b.bin") as file:
+        file.write(b"whole")
+    assert events == [("sync", 5), ("name", str(tmp_path / "a/b.bin"))]

@@ -95,3 +95,16 @@ def test_the_sample_itself_never_disagrees_more_than_allowed(rows, shuffled, agr
     assert band.low <= band.high
     inside = (one.cheap >= band.low) & (one.cheap < band.high)
     assert band.share == pytest.approx(inside.mean(), abs=1e-3)
+
+
+def test_losing_a_true_pair_weighs_more_than_keeping_a_wrong_one():
+    """The two ends mirror each other, so that equal weights would give both the same errors."""
+    rng = np.random.default_rng(1)
+    true = rng.normal(0.3, 0.2, 4000)
+    cheap = np.concatenate([true, -true]).astype(np.float32)
+    keep = np.arange(len(cheap)) < len(true)
+    order = rng.permutation(len(cheap))
+    none = np.zeros(0, np.float32)
+    found = choose({"a": Sample(cheap[order], keep[order], 1000, none, none.astype(bool))}, 0.99).bands["a"]
+    lost, let_in = ((cheap < found.low) & keep).sum(), ((cheap >= found.high) & ~keep).sum()
+    assert 0 < lost < 0.7 * let_in

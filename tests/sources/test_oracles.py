@@ -50,10 +50,11 @@ def test_fastwarc_finds_the_same_pages_in_the_same_records(tmp_path_factory, rec
     parts = []
     for kind, text in records:
         page = f"<html><title>{text}</title><body><h1>{text}</h1><p>{text}，{text}。</p></body></html>".encode()
+        text_page = f"{text}\n\n{text}有很长的来历，本地的老人都会讲，讲的时候总要先说从前的事。".encode()
         body, of_type = {
             "response": (http(page), "application/http; msgtype=response"),
             "resource": (page, "text/html"),
-            "conversion": (f"{text}\n\n{text}有很长的来历，本地的老人都会讲，讲的时候总要先说从前的事。".encode(), "text/plain"),
+            "conversion": (text_page, "text/plain"),
         }.get(kind, (b"x: y\r\n", "application/warc-fields"))
         parts.append(record(body, kind, of_type))
     data = b"".join(map(gzip.compress, parts)) if compressed else b"".join(parts)
