@@ -334,7 +334,11 @@ class Recipe(Settings):
         if stage == "eval":
             settings["split_seed"] = self.eval.seed  # the recipe's own seed has its name
         if stage == "filter":
+            from cmtp.filters.rules import outside_rules
+
             settings["model_sha256"] = self.filter.model_sha256()
+            if outside := outside_rules():
+                settings["outside_rules"] = outside
         if stage == "extract":
             settings["sources"] = [source.model_dump(mode="json") for source in self.sources]
         return settings

@@ -1,4 +1,4 @@
-"""The rule book of a build: the built-in rules under a recipe's settings, checked before any work."""
+"""The rule book of a build: the junk rules and categories under a recipe's settings, checked before any work."""
 
 from __future__ import annotations
 
@@ -12,12 +12,19 @@ from cmtp.errors import UsageError
 from cmtp.filters.lexicon import CATEGORIES, CONTEXTS
 from cmtp.filters.malicious import LIMIT
 from cmtp.filters.rule import Rule
-from cmtp.filters.rules import RULES
-from cmtp.schema import RELATIONS
+from cmtp.filters.rules import all_rules
+from cmtp.recipe import FilterSettings
+from cmtp.registry import did_you_mean
+from cmtp.relations import RELATIONS
 
 MALICIOUS: Final = tuple(f"malicious_{category}" for category in CATEGORIES)
 PRIVATE: Final = "private_data"
 LEARNED: Final = "learned_score"
+EVERYWHERE: Final = ""
+"""The scope of a threshold that names neither a relation nor a source."""
+
+Limits = Mapping[str, Mapping[str, float]]
+"""Thresholds of a recipe: by rule name, then by scope: a relation, a source or `EVERYWHERE`."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +33,16 @@ class Book:
 
     Attributes:
         rules: junk rules that are switched on.
-        limits: thresholds from the recipe: by rule name, or ``rule@relation``, ``rule@source``.
-        malicious: limits of the categories that are switched on, by category.
+        limits: thresholds that the recipe sets.
+        malicious: the categories that are switched on, and the score from which each is met.
         private: mask, drop or keep.
-        lexicons: users' terms by category.
+        lexicons: users' terms and weights by category.
         model: file of a learned score, or None.
-        learned: probability from which it rejects.
+        learned: the probability from which it rejects.
     """
 
     rules: tuple[Rule, ...]
-    limits: Mapping[str, float]
+    limits: Limits
     malicious: Mapping[str, float]
     private: str
     lexicons: Mapping[str, Mapping[str, float]]
@@ -48,90 +55,92 @@ class Book:
         return (*MALICIOUS, LEARNED, *dict.fromkeys(rule.reason for rule in self.rules), PRIVATE)
 
     def limit(self, rule: Rule) -> pl.Expr:
-        """The limit per row: the source's, else the relation's, else the rule's; the recipe's before the built-in."""
-        expr = pl.lit(self.limits.get(rule.name, rule.limit))
-        relations = {} if rule.name in self.limits else dict(rule.relations)
-        scoped = self._scoped(rule.name)
-        relations |= {scope: value for scope, value in scoped.items() if scope in RELATIONS}
-        for column, values in (
-            ("relation", relations),
-            ("source", {s: v for s, v in scoped.items() if s not in RELATIONS}),
-        ):
+        """The limit of a junk rule per row.
+
+        It is the recipe's for the row's source, else for its relation, else for all; else the built-in one for the
+        relation, else the built-in one. A limit of the recipe for all replaces the built-in ones of relations, too.
+        """
+        own = self.limits.get(rule.name, {})
+        relations = {} if EVERYWHERE in own else dict(rule.relations)
+        relations |= {scope: value for scope, value in own.items() if scope in RELATIONS}
+        sources = {scope: value for scope, value in own.items() if scope not in (*RELATIONS, EVERYWHERE)}
+        limit = pl.lit(own.get(EVERYWHERE, rule.limit))
+        for column, values in (("relation", relations), ("source", sources)):
             for scope, value in sorted(values.items()):
-                expr = pl.when(pl.col(column) == scope).then(pl.lit(value)).otherwise(expr)
-        return expr
+                limit = pl.when(pl.col(column) == scope).then(pl.lit(value)).otherwise(limit)
+        return limit
 
     def malicious_limit(self, category: str, relation: str, source: str) -> float:
         """The score from which a pair is in a category."""
-        scoped = self._scoped(f"malicious_{category}")
-        return scoped.get(source, scoped.get(relation, self.malicious[category]))
+        own = self.limits.get(f"malicious_{category}", {})
+        return own.get(source, own.get(relation, self.malicious[category]))
 
     def learned_limit(self, relation: str, source: str) -> float:
         """The probability from which the learned score rejects a pair."""
-        scoped = self._scoped(LEARNED)
-        return scoped.get(source, scoped.get(relation, self.learned))
+        own = self.limits.get(LEARNED, {})
+        return own.get(source, own.get(relation, self.learned))
 
     def least_learned(self) -> float:
         """The lowest probability that rejects anywhere."""
-        return min([self.learned, *self._scoped(LEARNED).values()])
+        return min([self.learned, *self.limits.get(LEARNED, {}).values()])
 
     def least_malicious(self) -> float:
         """The lowest score that any category asks for anywhere."""
-        scoped = [limit for key, limit in self.limits.items() if key.startswith("malicious_")]
-        return min([*self.malicious.values(), *scoped])
-
-    def _scoped(self, name: str) -> dict[str, float]:
-        return {key.partition("@")[2]: value for key, value in self.limits.items() if key.startswith(f"{name}@")}
+        own = [limit for name in MALICIOUS for limit in self.limits.get(name, {}).values()]
+        return min([*self.malicious.values(), *own])
 
 
-def open_book(settings: Mapping[str, Any]) -> Book:
-    """The rule book under the settings of the recipe's ``filter`` section.
+def open_book(values: Mapping[str, Any]) -> Book:
+    """The rule book under the recipe's group ``filter``, given as JSON values.
 
     Raises:
-        UsageError: a rule or category that does not exist.
+        UsageError: a rule, category or word list that does not exist; names the likeliest.
     """
-    names = [rule.name for rule in RULES]
-    groups = {rule.reason for rule in RULES}
-    known = sorted({*names, *groups, *MALICIOUS, PRIVATE, LEARNED})
-    for name in settings["disable"]:
-        if name not in known:
-            raise UsageError(f"filter.disable: there is no rule {name!r}; known: {', '.join(known)}")
-    limits: dict[str, float] = {}
-    for key, value in settings["thresholds"].items():
-        name, at, scope = key.partition("@")
-        members = [rule.name for rule in RULES if rule.reason == name]
-        if name in (*names, *MALICIOUS, LEARNED):
-            limits[key] = float(value)
-        elif len(members) == 1:
-            limits[members[0] + at + scope] = float(value)
-        elif members:
-            raise UsageError(f"filter.thresholds: {name!r} has several measures; name one: {', '.join(members)}")
-        else:
-            raise UsageError(
-                f"filter.thresholds: there is no rule {name!r}; known: {', '.join((*names, *MALICIOUS, LEARNED))}"
-            )
-    lexicons = settings.get("lexicons", {})
-    for name in lexicons:
-        if name not in (*CATEGORIES, *CONTEXTS):
-            raise UsageError(
-                f"filter.lexicons: there is no list {name!r}; known: {', '.join((*CATEGORIES, *CONTEXTS))}"
-            )
-    off = set(settings["disable"])
-    on = settings["malicious"]
+    settings = FilterSettings(**{name: values[name] for name in FilterSettings.model_fields if name in values})
+    rules = all_rules()
+    off = set(settings.disable)
+    known = {*(rule.name for rule in rules), *(rule.reason for rule in rules), *MALICIOUS, PRIVATE, LEARNED}
+    for name in settings.disable:
+        _check("disable", "rule", name, sorted(known))
+    for name in settings.lexicons:
+        _check("lexicons", "list", name, [*CATEGORIES, *CONTEXTS])
+    limits = _limits(settings.thresholds, rules)
     return Book(
         rules=tuple(
             rule
-            for rule in RULES
-            if not ({rule.name, rule.reason} & off or (rule.language and settings["language"] == "any"))
+            for rule in rules
+            if not ({rule.name, rule.reason} & off or (rule.language and settings.language == "any"))
         ),
         limits=limits,
         malicious={
-            category: limits.get(f"malicious_{category}", LIMIT)
-            for category in CATEGORIES
-            if on and f"malicious_{category}" not in off
+            category: limits.get(name, {}).get(EVERYWHERE, LIMIT)
+            for category, name in zip(CATEGORIES, MALICIOUS, strict=True)
+            if settings.malicious and name not in off
         },
-        private="keep" if PRIVATE in off else settings["private"],
-        lexicons=lexicons,
-        model=None if LEARNED in off else settings["model"],
-        learned=limits.get(LEARNED, settings["model_threshold"]),
+        private="keep" if PRIVATE in off else settings.private,
+        lexicons=settings.lexicons,
+        model=None if LEARNED in off else settings.model,
+        learned=limits.get(LEARNED, {}).get(EVERYWHERE, settings.model_threshold),
     )
+
+
+def _limits(thresholds: Mapping[str, float], rules: tuple[Rule, ...]) -> Limits:
+    """Thresholds by rule and scope. A reason stands for its rule where it has one only: ``symbols`` is a rule, too."""
+    names = [*(rule.name for rule in rules), *MALICIOUS, LEARNED]
+    limits: dict[str, dict[str, float]] = {}
+    for key, value in thresholds.items():
+        name, _, scope = key.partition("@")
+        of_reason = [rule.name for rule in rules if rule.reason == name]
+        if name not in names and len(of_reason) > 1:
+            raise UsageError(f"filter.thresholds: {name!r} has several measures; name one: {', '.join(of_reason)}")
+        if name not in names and of_reason:
+            name = of_reason[0]
+        _check("thresholds", "rule", name, names)
+        limits.setdefault(name, {})[scope] = value
+    return limits
+
+
+def _check(setting: str, what: str, name: str, known: list[str]) -> None:
+    if name not in known:
+        hint = did_you_mean(name, known)
+        raise UsageError(f"filter.{setting}: there is no {what} {name!r}{hint}; known: {', '.join(known)}")

@@ -22,6 +22,7 @@ from cmtp.errors import CmtpError
 from cmtp.filters.book import Book, open_book
 from cmtp.filters.learned import Model, load_model
 from cmtp.filters.malicious import Matcher
+from cmtp.filters.rules import outside_rules
 from cmtp.filters.verdict import Verdicts, judge
 from cmtp.recipe import FilterSettings
 
@@ -58,8 +59,10 @@ def open_filter(settings: Mapping[str, Any]) -> PairFilter:
 
     Raises:
         UsageError: a rule, category, list or model that does not exist.
-        CmtpError: the model's file is not the one that the build began with.
+        CmtpError: the model's file or the rules of other packages are not those that the build began with.
     """
+    if outside_rules() != settings.get("outside_rules", {}):
+        raise CmtpError("the filter rules of other packages are not those that the build began with; start it again")
     book = open_book(settings)
     matcher = _matcher(_frozen(book.lexicons)) if book.malicious else None
     model = _model(book.model, settings["model_sha256"]) if book.model is not None else None

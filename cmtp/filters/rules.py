@@ -352,3 +352,8 @@ def all_rules() -> tuple[Rule, ...]:
         if rule.name != name:
             raise UsageError(f"the filter rule {rule.name!r} has the entry point {name!r}: give both one name")
     return tuple(RULE_REGISTRY)
+
+
+def outside_rules() -> dict[str, str]:
+    """The rules of other packages by name: package, version, and a digest of the module."""
+    return RULE_REGISTRY.origins()
