@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cmtp.errors import UsageError
+from cmtp.registry import origins_of
 from cmtp.schema import RELATIONS
 
 
@@ -334,10 +335,8 @@ class Recipe(Settings):
         if stage == "eval":
             settings["split_seed"] = self.eval.seed  # the recipe's own seed has its name
         if stage == "filter":
-            from cmtp.filters.rules import outside_rules
-
             settings["model_sha256"] = self.filter.model_sha256()
-            if outside := outside_rules():
+            if outside := origins_of("cmtp.rules"):
                 settings["outside_rules"] = outside
         if stage == "extract":
             settings["sources"] = [source.model_dump(mode="json") for source in self.sources]

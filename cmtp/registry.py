@@ -28,6 +28,21 @@ def did_you_mean(name: str, known: list[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
+def origins_of(group: str) -> dict[str, str]:
+    """Where the items of an entry point group come from: package, version, and a digest of the module, by item name.
+
+    It belongs to the settings of a stage that applies them, so that another version has another fingerprint.
+    """
+    origins = {}
+    for point in entry_points(group=group):
+        package = f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.module
+        spec = find_spec(point.module)
+        file = Path(spec.origin) if spec is not None and spec.origin is not None else None
+        digest = sha256(file.read_bytes()).hexdigest()[:16] if file is not None and file.is_file() else "unknown"
+        origins[point.name] = f"{package} {digest}"
+    return dict(sorted(origins.items()))
+
+
 class Registry(Generic[T]):
     """Items of one kind by their names.
 
@@ -75,18 +90,8 @@ class Registry(Generic[T]):
             raise UsageError(f"the {self.what} {point.name!r} ({point.value}) cannot be loaded: {error}") from error
 
     def origins(self) -> dict[str, str]:
-        """Where the items from outside come from, by name: package, version, and a digest of the item's module.
-
-        It belongs to the settings of a stage that applies them, so that another version has another fingerprint.
-        """
-        origins = {}
-        for point in entry_points(group=self.group):
-            package = f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.module
-            spec = find_spec(point.module)
-            file = Path(spec.origin) if spec is not None and spec.origin is not None else None
-            digest = sha256(file.read_bytes()).hexdigest()[:16] if file is not None and file.is_file() else "unknown"
-            origins[point.name] = f"{package} {digest}"
-        return dict(sorted(origins.items()))
+        """Where the items from outside come from; see `origins_of`."""
+        return origins_of(self.group)
 
     def names(self) -> list[str]:
         """The names of all items, built-in ones first."""

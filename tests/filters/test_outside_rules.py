@@ -66,7 +66,8 @@ def test_recipes_name_it(package):
     package()
     assert fired("今天天气", LOUD, disable=["shouting"]) == []
     assert fired("今天天气", LOUD, thresholds={"shouting.marks": 0.5}) == []
-    assert fired("今天天气", LOUD, "question_answer", thresholds={"shouting@question_answer": 0.4}) == ["shouting.marks"]
+    stricter = {"shouting@question_answer": 0.4}
+    assert fired("今天天气", LOUD, "question_answer", thresholds=stricter) == ["shouting.marks"]
     with pytest.raises(UsageError, match=r"no rule 'shouting.mark'; did you mean shouting.marks"):
         open_book(FilterSettings(thresholds={"shouting.mark": 1}).model_dump())
 
