@@ -191,7 +191,7 @@ class Matcher:
         own = {name: _distinct([match for match in matches if match.entry.name == name]) for name in CATEGORIES}
         if _reach(own, calm, candidate.breaks) < least:
             return []
-        context = _Context(candidate.text, candidate.folded, None, matches, benign, calm, candidate.breaks)
+        context = _Context(candidate, None, matches, benign, calm)
         bound = _weigh(context, own)
         if not bound or bound[0].score < least:
             return []
@@ -212,43 +212,43 @@ class _Context:
     """What all categories of a text share.
 
     Attributes:
-        text: before folding.
-        folded: after it.
-        places: for each folded character its position in `text`; None while a bound from above is enough: then every
+        candidate: the text.
+        places: for each folded character its position in the text; None while a bound from above is enough: then every
             term counts as broken up and none as quoted.
         matches: all terms of all lists.
         benign: those of the benign list, each once.
         calm: B.
-        breaks: how often symbols stand between two Chinese characters.
     """
 
-    text: str
-    folded: str
+    candidate: Candidate
     places: list[int] | None
     matches: list[Match]
     benign: list[Match]
     calm: float
-    breaks: int
 
     def is_broken(self, begin: int, end: int) -> bool:
         if self.places is None:
             return True
-        return broken(self.text, self.places, begin, end) or self.is_framed(begin, end)
+        return broken(self.candidate.text, self.places, begin, end) or self.is_framed(begin, end)
 
     def is_framed(self, begin: int, end: int) -> bool:
         if self.places is None:
             return True
-        return framed(self.text[self.places[begin] : self.places[end - 1] + 2])
+        return framed(self.candidate.text[self.places[begin] : self.places[end - 1] + 2])
 
     def is_quoted(self, begin: int, end: int) -> bool:
         if self.places is None:
             return False
         first, last = self.places[begin] - 1, self.places[end - 1] + 1
-        return first >= 0 and last < len(self.text) and _QUOTES.get(self.text[first]) == self.text[last]
+        return (
+            first >= 0
+            and last < len(self.candidate.text)
+            and _QUOTES.get(self.candidate.text[first]) == self.candidate.text[last]
+        )
 
     def hides(self) -> bool:
         """Whether the text is broken up, or a term of any list but the benign one is."""
-        if self.breaks >= _LEAST_BREAKS:
+        if self.candidate.breaks >= _LEAST_BREAKS:
             return True
         return any(self.is_broken(begin, end) for begin, end, entry in self.matches if entry.name != "benign")
 
@@ -256,7 +256,9 @@ class _Context:
         """What a term weighs at its place."""
         if self.is_quoted(begin, end):
             return QUOTED * entry.weight
-        trade = BESIDE_WEIGHT if entry.name != "contact_spam" and beside_trade(self.folded, begin, end) else 0.0
+        trade = (
+            BESIDE_WEIGHT if entry.name != "contact_spam" and beside_trade(self.candidate.folded, begin, end) else 0.0
+        )
         if entry.disguised or not self.is_broken(begin, end):
             return entry.weight + trade
         return max(1.0, entry.weight) + DISGUISE + trade
@@ -264,9 +266,9 @@ class _Context:
 
 def _weigh(context: _Context, own: Mapping[str, list[Match]]) -> list[Finding]:
     """Score the categories; see the module for the formula."""
-    given, hosts, hides = contacts(context.folded), addresses(context.folded), context.hides()
+    given, hosts, hides = contacts(context.candidate.folded), addresses(context.candidate.folded), context.hides()
     offers = [match for match in context.matches if match.entry.name == "offer"]
-    shaped = shapes(context.folded)
+    shaped = shapes(context.candidate.folded)
     pull = CONTACT_WEIGHT * bool(given) + HIDING_WEIGHT * (hides or any(contact.hidden for contact in given))
     pull += ADDRESS_WEIGHT * min(_MOST_ADDRESSES, len(hosts))
     pull += sum(weight for _, weight in shaped)
@@ -314,9 +316,9 @@ def _apart(offers: list[Match], terms: list[Match], spans: list[Span]) -> list[M
 def _contact_spans(given: list[Contact], context: _Context, spans: list[Span]) -> list[Span]:
     """What contact_spam has besides its words: a hidden or curt handle, and broken text."""
     own = _hidden(given, context, spans)
-    if context.breaks >= _LEAST_BREAKS:
-        weight = BREAK_WEIGHT * min(_MOST_BREAKS, context.breaks)
-        own.append(Span("broken text", 0, len(context.folded), weight))
+    if context.candidate.breaks >= _LEAST_BREAKS:
+        weight = BREAK_WEIGHT * min(_MOST_BREAKS, context.candidate.breaks)
+        own.append(Span("broken text", 0, len(context.candidate.folded), weight))
     return own
 
 
