@@ -132,8 +132,8 @@ def peers(pairs: pl.DataFrame, python: str | None) -> list[Row]:
             path = Path(folder) / "sample.json"
             path.write_text(json.dumps(sample.to_list()), encoding="utf-8")
             command = [python, __file__, "--only-data-juicer", str(path)]
-            told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        rows += [tuple(row) for row in json.loads(told.strip().splitlines()[-1])]
+            output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        rows += [tuple(row) for row in json.loads(output.strip().splitlines()[-1])]
     else:
         print("data-juicer is not installed")
     return rows

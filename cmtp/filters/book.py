@@ -9,7 +9,7 @@ from typing import Any, Final
 import polars as pl
 
 from cmtp.errors import UsageError
-from cmtp.filters.lexicon import CATEGORIES, CONTEXTS
+from cmtp.filters.lexicon import CONTEXTS, MALICIOUS_CATEGORIES
 from cmtp.filters.malicious import LIMIT
 from cmtp.filters.rule import Rule
 from cmtp.filters.rules import all_rules
@@ -17,13 +17,13 @@ from cmtp.recipe import FilterSettings
 from cmtp.registry import did_you_mean
 from cmtp.relations import RELATIONS
 
-MALICIOUS: Final = tuple(f"malicious_{category}" for category in CATEGORIES)
+MALICIOUS: Final = tuple(f"malicious_{category}" for category in MALICIOUS_CATEGORIES)
 PRIVATE: Final = "private_data"
 LEARNED: Final = "learned_score"
 EVERYWHERE: Final = ""
 """The scope of a threshold that names neither a relation nor a source."""
 
-Limits = Mapping[str, Mapping[str, float]]
+RecipeLimits = Mapping[str, Mapping[str, float]]
 """Thresholds of a recipe: by rule name, then by scope: a relation, a source or `EVERYWHERE`."""
 
 
@@ -42,7 +42,7 @@ class Book:
     """
 
     rules: tuple[Rule, ...]
-    limits: Limits
+    limits: RecipeLimits
     malicious: Mapping[str, float]
     private: str
     lexicons: Mapping[str, Mapping[str, float]]
@@ -103,7 +103,7 @@ def open_book(values: Mapping[str, Any]) -> Book:
     for name in settings.disable:
         _check("disable", "rule", name, sorted(known))
     for name in settings.lexicons:
-        _check("lexicons", "list", name, [*CATEGORIES, *CONTEXTS])
+        _check("lexicons", "list", name, [*MALICIOUS_CATEGORIES, *CONTEXTS])
     limits = _limits(settings.thresholds, rules)
     return Book(
         rules=tuple(
@@ -114,7 +114,7 @@ def open_book(values: Mapping[str, Any]) -> Book:
         limits=limits,
         malicious={
             category: limits.get(name, {}).get(EVERYWHERE, LIMIT)
-            for category, name in zip(CATEGORIES, MALICIOUS, strict=True)
+            for category, name in zip(MALICIOUS_CATEGORIES, MALICIOUS, strict=True)
             if settings.malicious and name not in off
         },
         private="keep" if PRIVATE in off else settings.private,
@@ -124,7 +124,7 @@ def open_book(values: Mapping[str, Any]) -> Book:
     )
 
 
-def _limits(thresholds: Mapping[str, float], rules: tuple[Rule, ...]) -> Limits:
+def _limits(thresholds: Mapping[str, float], rules: tuple[Rule, ...]) -> RecipeLimits:
     """Thresholds by rule and scope. A reason stands for its rule where it has one only: ``symbols`` is a rule, too."""
     names = [*(rule.name for rule in rules), *MALICIOUS, LEARNED]
     limits: dict[str, dict[str, float]] = {}

@@ -84,7 +84,7 @@ class Count(IntEnum):
     """Capital letters after a province's character: 京A."""
 
 
-COLUMNS: Final = tuple(count.name.lower() for count in Count)
+COUNT_COLUMNS: Final = tuple(count.name.lower() for count in Count)
 """Names of the counts as columns."""
 
 

@@ -66,7 +66,7 @@ _AFTER_SYMBOL: Final = 2
 """Where a text is read: anywhere; behind a Chinese character; behind symbols that follow one."""
 
 
-class Folded(NamedTuple):
+class FoldedColumn(NamedTuple):
     """A string column that is being folded.
 
     Attributes:
@@ -84,7 +84,7 @@ def matching_forms(column: pl.Series) -> tuple[pl.Series, pl.Series]:
     """A string column, folded; and how often per row symbols stand between two Chinese characters (快❤排)."""
     data, offsets = string_buffers(column.to_arrow())
     room = 3 * (int(offsets[-1]) - int(offsets[0])) + 4  # an ASCII character may become a Chinese one
-    out = Folded(np.zeros(len(offsets), np.int64), np.zeros(room, np.uint8), np.zeros(len(column), np.int64))
+    out = FoldedColumn(np.zeros(len(offsets), np.int64), np.zeros(room, np.uint8), np.zeros(len(column), np.int64))
     size = _fold(offsets, data, matching_table(), breaking(), out)
     array = pa.LargeStringArray.from_buffers(len(column), pa.py_buffer(out.offsets), pa.py_buffer(out.data[:size]))
     return pl.Series(column.name, array), pl.Series("breaks", out.breaks)
@@ -122,7 +122,7 @@ def matching_form(text: str) -> tuple[str, list[int]]:
 
 @cache
 def matching_table() -> npt.NDArray[np.uint32]:
-    """Folded code point of the basic plane, then of letters and pictures beyond it; 0: it disappears.
+    """FoldedColumn code point of the basic plane, then of letters and pictures beyond it; 0: it disappears.
 
     Shape [65536 + 1024 + 2304].
     """
@@ -195,7 +195,7 @@ def _folded(point: int, plane: npt.NDArray[np.uint32]) -> int:
 
 @kernel
 def _fold(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], plane: npt.NDArray[np.uint32],
-          breaking: npt.NDArray[np.bool_], out: Folded) -> int:  # fmt: skip
+          breaking: npt.NDArray[np.bool_], out: FoldedColumn) -> int:  # fmt: skip
     """Fold all rows; the number of bytes written. `last` is the character written last in the row, `pending` the
     white space, dot or low line since then.
     """

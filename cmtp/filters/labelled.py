@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from cmtp.errors import UsageError
+from cmtp.filters.scores import Labels
 from cmtp.registry import did_you_mean
 from cmtp.sources.tables import TableRow, rows_or_error
 
@@ -18,9 +18,6 @@ TEXT_NAMES: Final = ("text", "content", "sentence", "passage", "comment", "文�
 LABEL_NAMES: Final = ("label", "labels", "target", "class", "toxic", "标签", "类别")
 """Columns that are taken for the labels."""
 _VALUES: Final = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
-
-Labels = npt.NDArray[np.int64]
-"""0 or 1 per text."""
 
 
 def read_labelled(path: Path, text: str | None, label: str | None) -> tuple[pl.Series, Labels]:

@@ -11,7 +11,7 @@ from typing import Final
 
 from cmtp.filters.fold import matching_form
 
-CATEGORIES: Final = ("pornography", "gambling", "drugs", "weapons", "fraud", "seo", "contact_spam")
+MALICIOUS_CATEGORIES: Final = ("pornography", "gambling", "drugs", "weapons", "fraud", "seo", "contact_spam")
 """Content first; seo and contact_spam name a pair only when no content category does."""
 CONTEXTS: Final = ("offer", "benign")
 """Lists that raise and lower the score of every category."""
@@ -28,7 +28,7 @@ class Entry:
     """What a matched string stands for.
 
     Attributes:
-        name: the list that holds it, one of `CATEGORIES` or `CONTEXTS`.
+        name: the list that holds it, one of `MALICIOUS_CATEGORIES` or `CONTEXTS`.
         term: as it is written there.
         weight: with what a disguise adds.
         disguised: whether the string is a disguise of the term.
@@ -76,7 +76,7 @@ def compile_lexicon(extra: Mapping[str, Mapping[str, float]] | None = None) -> d
         extra: users' terms by category (or ``offer``, ``benign``) with their weights; they replace equal built-in ones.
     """
     patterns: dict[str, dict[str, Entry]] = {}
-    for name in (*CATEGORIES, *CONTEXTS):
+    for name in (*MALICIOUS_CATEGORIES, *CONTEXTS):
         terms = {term: float(weight) for *words, weight in _lines(name) for term in [" ".join(words)]}
         terms.update((extra or {}).get(name, {}))
         plain = {matching_form(term)[0]: (term, weight) for term, weight in terms.items()}

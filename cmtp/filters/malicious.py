@@ -25,7 +25,7 @@ import polars as pl
 
 from cmtp.filters.contact import Contact, addresses, broken, contacts, framed
 from cmtp.filters.fold import breaks_in, matching_form, matching_forms
-from cmtp.filters.lexicon import CATEGORIES, DISGUISE, Entry, compile_lexicon
+from cmtp.filters.lexicon import DISGUISE, MALICIOUS_CATEGORIES, Entry, compile_lexicon
 from cmtp.filters.offer import BESIDE_WEIGHT, beside_trade, shapes
 
 LIMIT: Final = 2.0
@@ -68,7 +68,7 @@ _LEAD_WEIGHT: Final = 0.3
 """Terms below this weight do not make a text worth a look; they count beside others."""
 
 
-class Match(NamedTuple):
+class TermMatch(NamedTuple):
     """A term at its place in the folded text."""
 
     begin: int
@@ -90,7 +90,7 @@ class Finding:
     """A category that a text meets or comes near to.
 
     Attributes:
-        category: one of `CATEGORIES`.
+        category: one of `MALICIOUS_CATEGORIES`.
         score: see the module.
         spans: the terms that make T, in order.
         offer: what makes O: words, prices, the contacts and addresses.
@@ -144,7 +144,7 @@ class Matcher:
         self._lead = [
             form
             for form, entries in self.entries.items()
-            if any(entry.name in CATEGORIES and entry.weight >= _LEAD_WEIGHT for entry in entries)
+            if any(entry.name in MALICIOUS_CATEGORIES and entry.weight >= _LEAD_WEIGHT for entry in entries)
         ]
         self._forms = [*self.entries]
         self._lengths = sorted({len(form) for form in self._forms})
@@ -165,14 +165,14 @@ class Matcher:
         forms = {form for n in self._lengths for i in starts if (form := folded[i : i + n]) in self.entries}
         return Candidate(0, text, folded, frozenset(forms), breaks_in(text))
 
-    def _matches(self, folded: str, forms: Iterable[str]) -> list[Match]:
-        matches: list[Match] = []
+    def _matches(self, folded: str, forms: Iterable[str]) -> list[TermMatch]:
+        matches: list[TermMatch] = []
         for form in sorted(forms):
             begin = folded.find(form)
             while begin >= 0:
                 end = begin + len(form)
                 if _stands_alone(folded, begin, end):
-                    matches += [Match(begin, end, entry) for entry in self.entries[form]]
+                    matches += [TermMatch(begin, end, entry) for entry in self.entries[form]]
                 begin = folded.find(form, begin + 1)
         return matches
 
@@ -188,7 +188,9 @@ class Matcher:
         matches = self._matches(candidate.folded, candidate.forms)
         benign = _distinct([match for match in matches if match.entry.name == "benign"])
         calm = min(MOST_BENIGN, sum(match.entry.weight for match in benign))
-        own = {name: _distinct([match for match in matches if match.entry.name == name]) for name in CATEGORIES}
+        own = {
+            name: _distinct([match for match in matches if match.entry.name == name]) for name in MALICIOUS_CATEGORIES
+        }
         if _reach(own, calm, candidate.breaks) < least:
             return []
         context = _Context(candidate, None, matches, benign, calm)
@@ -198,7 +200,7 @@ class Matcher:
         return _weigh(replace(context, places=matching_form(candidate.text)[1]), own)
 
 
-def _reach(own: Mapping[str, list[Match]], calm: float, breaks: int) -> float:
+def _reach(own: Mapping[str, list[TermMatch]], calm: float, breaks: int) -> float:
     """No category can have a higher score: every term in disguise, beside a word of trade, in the best of offers."""
     most = (1 + MOST_OFFER / 2) / (1 + calm / 2)
     bonus = DISGUISE + BESIDE_WEIGHT
@@ -222,8 +224,8 @@ class _Context:
 
     candidate: Candidate
     places: list[int] | None
-    matches: list[Match]
-    benign: list[Match]
+    matches: list[TermMatch]
+    benign: list[TermMatch]
     calm: float
 
     def is_broken(self, begin: int, end: int) -> bool:
@@ -264,7 +266,7 @@ class _Context:
         return max(1.0, entry.weight) + DISGUISE + trade
 
 
-def _weigh(context: _Context, own: Mapping[str, list[Match]]) -> list[Finding]:
+def _weigh(context: _Context, own: Mapping[str, list[TermMatch]]) -> list[Finding]:
     """Score the categories; see the module for the formula."""
     given, hosts, hides = contacts(context.candidate.folded), addresses(context.candidate.folded), context.hides()
     offers = [match for match in context.matches if match.entry.name == "offer"]
@@ -287,7 +289,7 @@ def _weigh(context: _Context, own: Mapping[str, list[Match]]) -> list[Finding]:
         named = [match.entry.term for match in words] + [shape for shape, _ in shaped]
         named += [contact.id for contact in given[:3]] + hosts[:3]
         results.append(Finding(category, score, sorted(spans, key=lambda span: span.begin), named, benign))
-    return sorted(results, key=lambda finding: (-finding.score, CATEGORIES.index(finding.category)))
+    return sorted(results, key=lambda finding: (-finding.score, MALICIOUS_CATEGORIES.index(finding.category)))
 
 
 def _terms(category: str, spans: list[Span], offer: float) -> float:
@@ -300,7 +302,7 @@ def _terms(category: str, spans: list[Span], offer: float) -> float:
     return lone * total
 
 
-def _apart(offers: list[Match], terms: list[Match], spans: list[Span]) -> list[Match]:
+def _apart(offers: list[TermMatch], terms: list[TermMatch], spans: list[Span]) -> list[TermMatch]:
     """The offer words that are not terms of the category and do not overlap one."""
     said = {span.term for span in spans}
     return _distinct(
@@ -342,9 +344,9 @@ def _stands_alone(text: str, begin: int, end: int) -> bool:
     return not (last.isascii() and last.isalpha() and end < len(text) and text[end].isascii() and text[end].isalpha())
 
 
-def _distinct(matches: list[Match]) -> list[Match]:
+def _distinct(matches: list[TermMatch]) -> list[TermMatch]:
     """Of matches that overlap the longest, and of each term one; in the order of the text."""
-    kept: list[Match] = []
+    kept: list[TermMatch] = []
     terms: set[str] = set()
     for match in sorted(matches, key=lambda match: (match.begin - match.end, match.begin)):
         apart = not any(other.begin < match.end and match.begin < other.end for other in kept)

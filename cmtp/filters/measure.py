@@ -22,7 +22,7 @@ import numpy.typing as npt
 import polars as pl
 
 from cmtp.filters import chars
-from cmtp.filters.counts import COLUMNS, FENCE, Count, Counts, Text
+from cmtp.filters.counts import COUNT_COLUMNS, FENCE, Count, Counts, Text
 from cmtp.filters.repetition import repetition, seen_table
 from cmtp.kernels.jit import kernel
 from cmtp.text.buffers import string_buffers
@@ -34,12 +34,12 @@ ENTITY_BYTES: Final = 9
 """Bytes of an entity at most: &thetasym; and a few others are longer and rare."""
 
 
-def measure(column: pl.Series, prefix: str) -> pl.DataFrame:
+def count_texts(column: pl.Series, prefix: str) -> pl.DataFrame:
     """Counts per row of a string column without nulls, one Int64 column per `Count`, named prefix + name."""
     data, offsets = string_buffers(column.to_arrow())
-    counts = np.zeros((len(COLUMNS), len(column)), np.int64)
+    counts = np.zeros((len(COUNT_COLUMNS), len(column)), np.int64)
     _count(offsets, data, chars.class_table(), function_words(), counts)
-    return pl.DataFrame({prefix + name: counts[i] for i, name in enumerate(COLUMNS)})
+    return pl.DataFrame({prefix + name: counts[i] for i, name in enumerate(COUNT_COLUMNS)})
 
 
 @cache

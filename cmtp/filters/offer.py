@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from cmtp.filters.pattern import Part, either
+from cmtp.filters.pattern import Alternative, either
 
 PRICE_WEIGHT: Final = 0.7
 """A price for a piece, a dose, an hour (一克三百, 十粒起发, 百元一条) counts as an offer word of this weight."""
@@ -20,19 +20,19 @@ BESIDE_WEIGHT: Final = 1.2
 _NUMBER: Final = r"[0-9一二两三四五六七八九十百千万半]"
 _PIECE: Final = r"(?:克|条|套|支|粒|颗|发|瓶|盒|箱|晚|夜|次|单|斤|张|板|针|包|个月|个点|小时|个钟|月|篇|千字)"
 PRICES: Final = (
-    Part(rf"[一每]{_PIECE}[0-9一二两三四五六七八九十百千万]{{1,6}}(?:元|块|起|,|$)", "一克三百元"),
-    Part(rf"[一二两三四五六七八九十百千万0-9]{{1,6}}(?:元|块钱?|毛)(?:一|每|/)?{_PIECE}", "百元一条"),
-    Part(rf"{_NUMBER}{{1,4}}{_PIECE}起(?:出|发|批|卖|订|售|送|步|接|走)", "十粒起发"),
-    Part(rf"(?:只要|仅需|只需|特价){_NUMBER}{{1,6}}(?:元|块)", "只要九十九元"),
+    Alternative(rf"[一每]{_PIECE}[0-9一二两三四五六七八九十百千万]{{1,6}}(?:元|块|起|,|$)", "一克三百元"),
+    Alternative(rf"[一二两三四五六七八九十百千万0-9]{{1,6}}(?:元|块钱?|毛)(?:一|每|/)?{_PIECE}", "百元一条"),
+    Alternative(rf"{_NUMBER}{{1,4}}{_PIECE}起(?:出|发|批|卖|订|售|送|步|接|走)", "十粒起发"),
+    Alternative(rf"(?:只要|仅需|只需|特价){_NUMBER}{{1,6}}(?:元|块)", "只要九十九元"),
 )
 BARGAINS: Final = (
-    Part(rf"[买充存投](?:值)?{_NUMBER}{{1,5}}(?:元|块)?[送赠]{_NUMBER}", "充一百送一"),
-    Part(r"首[存充冲](?:即?[送赠]|百分之?百|[0-9一二三四五六七八九十百])", "首存百分百"),
-    Part(r"注册(?:即|就|立)?(?:可)?[送享领得]", "注册就送"),
-    Part(r"拒?收?无效退款", "无效退款"),
-    Part(r"不[上中红收过成][^,]{0,4}(?:退|不收|赔)", "不中全额退"),
-    Part(r"(?:包|全额?)(?:退|赔)", "包赔"),
-    Part(r"先[用做看赢上打试][^,]{0,4}(?:后付|再给|后分)", "先用后付"),
+    Alternative(rf"[买充存投](?:值)?{_NUMBER}{{1,5}}(?:元|块)?[送赠]{_NUMBER}", "充一百送一"),
+    Alternative(r"首[存充冲](?:即?[送赠]|百分之?百|[0-9一二三四五六七八九十百])", "首存百分百"),
+    Alternative(r"注册(?:即|就|立)?(?:可)?[送享领得]", "注册就送"),
+    Alternative(r"拒?收?无效退款", "无效退款"),
+    Alternative(r"不[上中红收过成][^,]{0,4}(?:退|不收|赔)", "不中全额退"),
+    Alternative(r"(?:包|全额?)(?:退|赔)", "包赔"),
+    Alternative(r"先[用做看赢上打试][^,]{0,4}(?:后付|再给|后分)", "先用后付"),
 )
 TRADE_WORDS: Final = (
     "出售|批发|现货|供应|供货|货源|专卖|专供|直销|代购|收购|回收|高价收|低价出|急出|自用出|长期[出收供]"

@@ -23,7 +23,7 @@ from cmtp.filters.book import Book, open_book
 from cmtp.filters.learned import Model, load_model
 from cmtp.filters.malicious import Matcher
 from cmtp.filters.rules import outside_rules
-from cmtp.filters.verdict import Verdicts, judge
+from cmtp.filters.verdict import PairVerdicts, judge
 from cmtp.recipe import FilterSettings
 
 JUDGED: tuple[str, ...] = ("query", "passage", "relation", "source")
@@ -44,12 +44,12 @@ class PairFilter:
     matcher: Matcher | None
     model: Model | None
 
-    def judge_table(self, table: pa.Table) -> Verdicts:
+    def judge_table(self, table: pa.Table) -> PairVerdicts:
         """Judge each row of a table with the columns `JUDGED`, strings or dictionaries of strings without nulls."""
         texts = {name: pc.cast(table[name], pa.string()) for name in JUDGED}
         return judge(pl.DataFrame(pl.from_arrow(pa.table(texts))), self.book, self.matcher, self.model)
 
-    def passed(self, table: pa.Table, verdicts: Verdicts) -> pa.Table:
+    def passed(self, table: pa.Table, verdicts: PairVerdicts) -> pa.Table:
         """The rows that no rule rejects, with private data masked; the columns keep their types."""
         return mask_rows(table, verdicts).filter(pa.array(verdicts.kept(len(table)), pa.bool_()))
 
@@ -69,7 +69,7 @@ def open_filter(settings: Mapping[str, Any]) -> PairFilter:
     return PairFilter(book, matcher, model)
 
 
-def mask_rows(table: pa.Table, verdicts: Verdicts) -> pa.Table:
+def mask_rows(table: pa.Table, verdicts: PairVerdicts) -> pa.Table:
     """The table with the masked texts of its verdicts in place of the originals."""
     for side, texts in verdicts.masked.items():
         if texts:

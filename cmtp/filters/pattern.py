@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Part(NamedTuple):
+class Alternative(NamedTuple):
     """One alternative of a regular expression.
 
     Attributes:
@@ -17,6 +17,6 @@ class Part(NamedTuple):
     example: str
 
 
-def either(parts: tuple[Part, ...]) -> str:
+def either(parts: tuple[Alternative, ...]) -> str:
     """The alternatives in their order: the first that matches wins."""
     return "|".join(part.pattern for part in parts)

@@ -12,7 +12,7 @@ from typing import Final
 
 import polars as pl
 
-from cmtp.filters.pattern import Part, either
+from cmtp.filters.pattern import Alternative, either
 
 _HAN: Final = "[一-鿿]"
 _CROSS: Final = "[xX×╳＊]"
@@ -20,32 +20,32 @@ _CROSS: Final = "[xX×╳＊]"
 _OPENS: Final = r"[\[【〔<（(]"
 _CLOSES: Final = r"[\]】〕>）)]"
 PLACEHOLDERS: Final = (
-    Part(r"[一-鿿，。：！] ?\{\{[^{}\n$(.]+\}\}", "的{{name}}"),
-    Part(r"\{\{[^{}\n$(.]+\}\} ?[一-鿿，。：！]", "{{ name }}，"),
-    Part(rf"%(?:{_HAN}+|[A-Z][A-Z_]+)%", "%USER_NAME%"),
-    Part(
+    Alternative(r"[一-鿿，。：！] ?\{\{[^{}\n$(.]+\}\}", "的{{name}}"),
+    Alternative(r"\{\{[^{}\n$(.]+\}\} ?[一-鿿，。：！]", "{{ name }}，"),
+    Alternative(rf"%(?:{_HAN}+|[A-Z][A-Z_]+)%", "%USER_NAME%"),
+    Alternative(
         rf"{_OPENS}(?:请|請)?(?:在此|在这里|在此处)?(?:输入|輸入|填写|填寫|插入|替换|选择|选填)"
         rf"[^\]】〕>）)\n]*{_CLOSES}",
         "【请输入地址】",
     ),
-    Part(
+    Alternative(
         rf"(?:请|請)(?:在此处|在此處|在这里|在此)(?:输入|輸入|填写|填寫|插入|添加|编辑)(?:您的|你的)?{_HAN}*",
         "请在此处添加您的标题",
     ),
-    Part(rf"(?:点击|单击|單擊|點擊)此处(?:添加|编辑|輸入|输入){_HAN}*", "单击此处编辑母版标题样式"),
-    Part(rf"<(?:您的|你的){_HAN}+>", "<您的公司>"),
-    Part(
+    Alternative(rf"(?:点击|单击|單擊|點擊)此处(?:添加|编辑|輸入|输入){_HAN}*", "单击此处编辑母版标题样式"),
+    Alternative(rf"<(?:您的|你的){_HAN}+>", "<您的公司>"),
+    Alternative(
         r"[\[【](?:您的|你的|公司|客户|收件人|发件人)?"
         r"(?:姓名|名字|名称|公司名称?|日期|地址|电话|职位|产品名称?|标题|内容|时间|地点|金额)[\]】]",
         "[收件人姓名]",
     ),
-    Part(r"[Ll]orem ipsum dolor|LOREM IPSUM DOLOR", "Lorem ipsum dolor"),
-    Part(rf"{_CROSS}{_CROSS}+(?:公司|先生|女士|同志|单位|学校|大学|有限|省|市|县|区|年|月|日|号|元)", "××公司"),
-    Part(
+    Alternative(r"[Ll]orem ipsum dolor|LOREM IPSUM DOLOR", "Lorem ipsum dolor"),
+    Alternative(rf"{_CROSS}{_CROSS}+(?:公司|先生|女士|同志|单位|学校|大学|有限|省|市|县|区|年|月|日|号|元)", "××公司"),
+    Alternative(
         rf"(?:编号|姓名|电话|地址|日期|单位|年龄|性别|公司|名称)[:：] ?(?:{_CROSS}{_CROSS}+|___+|＿＿+)",
         "姓名：____",
     ),
-    Part(
+    Alternative(
         r"(?:^|[^A-Za-z0-9._/:-])[xX×╳][xX×╳][xX×╳][xX×╳]+(?:$|[^A-Za-z0-9._/:-])",
         "（xxxxx）",
     ),

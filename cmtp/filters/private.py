@@ -25,7 +25,7 @@ import polars as pl
 
 from cmtp.filters.chars import PROVINCES
 
-KINDS: Final = {
+PLACEHOLDERS_BY_KIND: Final = {
     "id_card": "[身份证号]",
     "bank_card": "[银行卡号]",
     "mobile": "[手机号]",
@@ -211,7 +211,7 @@ class Detector:
     """How one kind of private data is found.
 
     Attributes:
-        kind: one of `KINDS`.
+        kind: one of `PLACEHOLDERS_BY_KIND`.
         pattern: what it looks like, in half width.
         accepts: whether a match is private.
         group: the part of the match that is masked; 0: all of it.
@@ -256,7 +256,7 @@ def mask_private(text: str, pieces: list[Private]) -> str:
     """The text with each piece of private data replaced by the placeholder of its kind."""
     parts, end = [], 0
     for piece in pieces:
-        parts += [text[end : piece.begin], KINDS[piece.kind]]
+        parts += [text[end : piece.begin], PLACEHOLDERS_BY_KIND[piece.kind]]
         end = piece.end
     return "".join([*parts, text[end:]])
 

@@ -26,9 +26,9 @@ from cmtp.errors import CmtpError
 from cmtp.relations import RELATIONS, relations_where
 
 Side = Literal["query", "passage"]
-Columns = Callable[[str], pl.Expr]
+SideColumns = Callable[[str], pl.Expr]
 """``c``: gives a column of the side that a rule looks at, by its name."""
-Expression = Callable[[Columns], pl.Expr]
+Expression = Callable[[SideColumns], pl.Expr]
 """Builds the expression of a rule's value from `Columns`."""
 Measure = Callable[[pl.Series], pl.Series]
 """A column of numbers, one per text of a column of strings. It depends on nothing but the text."""
@@ -106,24 +106,24 @@ def share(part: str, least: int = 1, of: str = "prose") -> Expression:
     return lambda c: pl.when(c("prose") >= least).then(c(part) / c(of).clip(1))
 
 
-def tags(c: Columns) -> pl.Expr:
+def tags(c: SideColumns) -> pl.Expr:
     """Share of HTML tags and entities, in texts of at least eight characters where no markup was asked for."""
     return pl.when((c("prose") >= 8) & ~c("asks_code")).then(c("tag_chars") / (c("prose") + c("spaces")).clip(1))
 
 
-def repeated(part: str) -> Expression:
+def repeated_share(part: str) -> Expression:
     """Share of repeated text, in at least 40 characters; code and logs that were asked for are left out."""
     return lambda c: pl.when((c("prose") >= 40) & ~(c("asks_code") & (c("latin") > c("han")))).then(
         c(part) / c("prose")
     )
 
 
-def passage_content(c: Columns) -> pl.Expr:
+def passage_content(c: SideColumns) -> pl.Expr:
     """Content, and one more for a sentence that ends: 大蟲來。 is a proverb, 一般规定 a heading without text."""
     return content(c) + (c("ends") > 0)
 
 
-def content(c: Columns) -> pl.Expr:
+def content(c: SideColumns) -> pl.Expr:
     """Letters and digits, with all of the code."""
     return c("han") + c("kana") + c("hangul") + c("latin") + c("letters") + c("digits") + c("code_chars")
 
@@ -134,23 +134,23 @@ def script(part: str, least: int) -> Expression:
     return lambda c: pl.when(c(part) >= least).then(c(part) / pl.sum_horizontal(*map(c, total)).clip(1))
 
 
-def foreign(c: Columns) -> pl.Expr:
+def foreign(c: SideColumns) -> pl.Expr:
     """Share of European function words among the Latin words, where there are three to one Han character.
 
-    Null for commented code where code was asked for. Code is told from prose by its share of signs: .10 to .25 in code,
-    .01 to .06 in English prose (measured on 25 programs and 11,258 English texts, 5 % to 95 %).
+    Null for commented code where code was asked for. What tells code from prose is its share of signs: .10 to .25 in
+    code, .01 to .06 in English prose (measured on 25 programs and 11,258 English texts, 5 % to 95 %).
     """
     mostly_latin = (3 * c("han") < c("words")) & (c("function_words") >= 3)
     code = c("asks_code") & (c("symbols") + c("punctuation") + c("ends") > 0.1 * c("prose"))
     return pl.when(mostly_latin & ~code).then(c("function_words") / c("words").clip(1))
 
 
-def signs(c: Columns) -> pl.Expr:
+def signs(c: SideColumns) -> pl.Expr:
     """Share of punctuation and symbols, in texts of at least ten characters."""
     return pl.when(c("prose") >= 10).then((c("symbols") + c("punctuation") + c("ends")) / c("prose").clip(1))
 
 
-def stuffing(c: Columns) -> pl.Expr:
+def stuffing(c: SideColumns) -> pl.Expr:
     """Share of the most frequent pair of characters in a text that has neither function words nor sentences.
 
     A list, one entry a line, is left out: its lines have at most 12 Han characters on average.
@@ -160,23 +160,23 @@ def stuffing(c: Columns) -> pl.Expr:
     return pl.when(loose).then(c("bigram_chars") / c("prose").clip(1))
 
 
-def gbk(c: Columns) -> pl.Expr:
+def gbk(c: SideColumns) -> pl.Expr:
     """Share of telltale characters of UTF-8 read as GBK among at least six Han characters."""
     return pl.when(c("han") >= 6).then(c("gbk_leads") / c("han").clip(1))
 
 
-def debris(c: Columns) -> pl.Expr:
+def debris(c: SideColumns) -> pl.Expr:
     """Share of script, style and attribute debris and tags, where there are three kinds and code is not the most."""
     loose = (c("debris_kinds") >= 3) & (2 * c("code_chars") < c("chars")) & ~c("asks_code")
     return pl.when(loose).then((c("debris") + c("tag_chars")) / c("chars").clip(1))
 
 
-def navigation(c: Columns) -> pl.Expr:
+def navigation(c: SideColumns) -> pl.Expr:
     """Share of navigation phrases, where there are at least two different ones."""
     return pl.when(c("navigation_kinds") >= 2).then(c("navigation") / c("chars").clip(1))
 
 
-def title_share(c: Columns) -> pl.Expr:
+def title_share(c: SideColumns) -> pl.Expr:
     """Share of a passage in copies of its title: at least four copies of at least six characters."""
     spun = (c("title_copies") >= 4) & (c("title_chars") >= 6)
     return pl.when(spun).then(c("title_copies") * c("title_chars") / c("chars").clip(1))

@@ -21,7 +21,7 @@ from cmtp.filters.rule import (
     gbk,
     navigation,
     passage_content,
-    repeated,
+    repeated_share,
     script,
     share,
     signs,
@@ -182,7 +182,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         "repetition.lines",
         _PASSAGE,
-        repeated("dup_line_chars"),
+        repeated_share("dup_line_chars"),
         fires="above",
         limit=0.5,
         basis="FineWeb-2 cmn_Hani dup_line .287 is met by songs and questionnaires (up to .45 measured)",
@@ -191,7 +191,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         "repetition.ngrams",
         _PASSAGE,
-        repeated("dup_ngram_chars"),
+        repeated_share("dup_ngram_chars"),
         fires="above",
         limit=0.65,
         basis="data-juicer's Chinese recipe (10-grams, .6); FineWeb-2's .127 would take 10 % of statutes",

@@ -10,11 +10,13 @@ import numpy.typing as npt
 
 THRESHOLDS: Final = (0.5, 0.7, 0.9, 0.95, 0.99)
 """Probabilities from which precision and recall are given."""
-BINS: Final = 10
+CALIBRATION_BINS: Final = 10
 """Bins of the calibration error."""
 
 Labels = npt.NDArray[np.int64]
+"""0 or 1 per text."""
 Floats = npt.NDArray[np.float64]
+"""A number per text."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,9 @@ def macro_f1(predicted: Labels, labels: Labels) -> float:
 
 def figures(probabilities: Floats, labels: Labels) -> Figures:
     """Measure probabilities of label 1 against the truth; both have shape [texts]."""
-    bins = np.minimum((probabilities * BINS).astype(np.int64), BINS - 1)
+    bins = np.minimum((probabilities * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
     reliability = []
-    for index in range(BINS):
+    for index in range(CALIBRATION_BINS):
         inside = bins == index
         if inside.any():
             reliability.append((float(probabilities[inside].mean()), float(labels[inside].mean()), int(inside.sum())))

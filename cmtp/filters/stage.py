@@ -12,7 +12,7 @@ from cmtp.engine.task import Result, StageJob, Task
 from cmtp.filters.book import open_book
 from cmtp.filters.learned import load_model
 from cmtp.filters.pair_filter import open_filter
-from cmtp.filters.verdict import Verdicts
+from cmtp.filters.verdict import PairVerdicts
 from cmtp.schema import PAIR, REJECTS
 
 
@@ -62,7 +62,7 @@ def run(task: Task, store: Store) -> Result:
     return result
 
 
-def _rejects(table: pa.Table, verdicts: Verdicts) -> pa.Table:
+def _rejects(table: pa.Table, verdicts: PairVerdicts) -> pa.Table:
     rows = sorted(verdicts.reason)
     columns = {name: table[name] for name in REJECTS.names if name in table.schema.names}
     columns["stage"] = pa.array(["filter"] * len(rows), pa.string())

@@ -23,9 +23,9 @@ import scipy.sparse
 import xxhash
 
 from cmtp.errors import UsageError
-from cmtp.filters.labelled import Labels, read_labelled, read_unlabelled
+from cmtp.filters.labelled import read_labelled, read_unlabelled
 from cmtp.filters.learned import BITS, LONGEST, Model, ngram_slots, sigmoid
-from cmtp.filters.scores import Figures, figures, macro_f1
+from cmtp.filters.scores import Figures, Floats, Labels, figures, macro_f1
 
 PENALTIES: Final = (1.0, 4.0, 10.0)
 """Weights of the loss against the squared weights (LIBLINEAR's C) that are tried."""
@@ -39,8 +39,6 @@ KEYWORDS: Final = (20, 50, 100, 200, 500, 1000, 2000)
 """Lengths of the keyword list that the baseline tries."""
 SHARES_ABOVE: Final = (0.5, 0.9, 0.95, 0.99)
 """Probabilities above which the share of unlabelled texts is printed."""
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

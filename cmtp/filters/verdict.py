@@ -21,9 +21,9 @@ import polars as pl
 from cmtp.filters import malicious, phrases, private
 from cmtp.filters.book import LEARNED, PRIVATE, Book
 from cmtp.filters.learned import Model
-from cmtp.filters.lexicon import CATEGORIES
-from cmtp.filters.measure import measure
-from cmtp.filters.rule import Columns, Rule, Side
+from cmtp.filters.lexicon import MALICIOUS_CATEGORIES
+from cmtp.filters.measure import count_texts
+from cmtp.filters.rule import Rule, Side, SideColumns
 
 SIDES: Final[tuple[Side, ...]] = ("query", "passage")
 PAIR_COLUMNS: Final = ("pair_han", "asks_how", "asks_code", "title_copies")
@@ -46,7 +46,7 @@ Fired = Iterator[tuple[int, Item]]
 
 
 @dataclass
-class Verdicts:
+class PairVerdicts:
     """The outcome for a table of pairs.
 
     Attributes:
@@ -68,7 +68,9 @@ class Verdicts:
         return [row not in self.reason for row in range(rows)]
 
 
-def judge(pairs: pl.DataFrame, book: Book, matcher: malicious.Matcher | None, model: Model | None = None) -> Verdicts:
+def judge(
+    pairs: pl.DataFrame, book: Book, matcher: malicious.Matcher | None, model: Model | None = None
+) -> PairVerdicts:
     """Apply a rule book to pairs.
 
     Args:
@@ -87,7 +89,7 @@ def judge(pairs: pl.DataFrame, book: Book, matcher: malicious.Matcher | None, mo
     for items in collected:
         for row, item in items:
             fired[row].append(item)
-    verdicts = Verdicts({}, {}, {}, {"query": {}, "passage": {}}, Counter())
+    verdicts = PairVerdicts({}, {}, {}, {"query": {}, "passage": {}}, Counter())
     if book.private != "keep":
         _private(pairs, counts, book, fired, verdicts)
     rank = {reason: place for place, reason in enumerate(book.reasons)}
@@ -137,14 +139,14 @@ def _count_side(column: pl.Series, side: Side) -> pl.DataFrame:
     else:
         extra["empty"] = phrases.only_listed(column, "empty_answers")
     prefix = _PREFIX[side]
-    return measure(column, prefix).with_columns(**{prefix + name: values for name, values in extra.items()})
+    return count_texts(column, prefix).with_columns(**{prefix + name: values for name, values in extra.items()})
 
 
 def _measure_column(rule: Rule) -> str:
     return f"measure of {rule.name}"
 
 
-def _columns(rule: Rule, side: Side) -> Columns:
+def _columns(rule: Rule, side: Side) -> SideColumns:
     """How a rule names the columns of a side."""
     own = {"measure": _measure_column(rule)} if rule.measure is not None else {}
     return lambda name: pl.col(name if name in PAIR_COLUMNS else _PREFIX[side] + own.get(name, name))
@@ -228,7 +230,7 @@ def _learned(pairs: pl.DataFrame, book: Book, model: Model) -> Fired:
 
 
 def _private(
-    pairs: pl.DataFrame, counts: pl.DataFrame, book: Book, fired: dict[int, list[Item]], verdicts: Verdicts
+    pairs: pl.DataFrame, counts: pl.DataFrame, book: Book, fired: dict[int, list[Item]], verdicts: PairVerdicts
 ) -> None:
     """Add private data to the rules that fired (drop), or mask it in the rows where none did (mask)."""
     for side in SIDES:
@@ -260,5 +262,5 @@ def _telling(rank: dict[str, int], top: float, item: Item) -> tuple[int, float, 
     category = item.get("category")
     if category is None:
         return 2 + rank[item["reason"]], 0.0, item["side"]
-    aside = category in CATEGORIES[-2:] or item["value"] < _ASIDE * top
+    aside = category in MALICIOUS_CATEGORIES[-2:] or item["value"] < _ASIDE * top
     return int(aside), -item["value"], category

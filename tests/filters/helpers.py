@@ -8,13 +8,13 @@ import polars as pl
 
 from cmtp.filters.book import open_book
 from cmtp.filters.malicious import Matcher
-from cmtp.filters.verdict import Verdicts, judge
+from cmtp.filters.verdict import PairVerdicts, judge
 from cmtp.recipe import FilterSettings
 
 MATCHER = Matcher()
 
 
-def judged(*pairs: tuple[str, str] | tuple[str, str, str], **settings) -> Verdicts:
+def judged(*pairs: tuple[str, str] | tuple[str, str, str], **settings) -> PairVerdicts:
     """Judge (query, passage[, relation]) pairs; the relation is title_body where none is given."""
     rows = [(*pair, "title_body")[:3] for pair in pairs]
     frame = pl.DataFrame(rows, ["query", "passage", "relation"], orient="row").with_columns(source=pl.lit("forum"))

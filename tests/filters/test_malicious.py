@@ -10,7 +10,7 @@ from opencc import OpenCC
 
 from cmtp.filters.contact import broken, contacts, framed
 from cmtp.filters.fold import breaks_in, matching_form
-from cmtp.filters.lexicon import CATEGORIES, compile_lexicon, disguises
+from cmtp.filters.lexicon import MALICIOUS_CATEGORIES, compile_lexicon, disguises
 from cmtp.filters.malicious import LIMIT, SAID, Matcher
 from cmtp.filters.offer import BARGAIN_WEIGHT, PRICE_WEIGHT, beside_trade, shapes
 from tests.filters.helpers import MATCHER, fired, judged, reason
@@ -26,7 +26,7 @@ def met(text: str) -> list[str]:
     return [f.category for f in MATCHER.findings(MATCHER.read(text)) if f.score >= LIMIT]
 
 
-@pytest.mark.parametrize("category", CATEGORIES)
+@pytest.mark.parametrize("category", MALICIOUS_CATEGORIES)
 def test_recall_and_precision_by_category(category):
     offers, benign = texts(category)
     assert len(offers) >= 80
@@ -47,7 +47,7 @@ def test_offers_in_words_that_the_lexicons_were_never_shown():
     assert [text for _, kind, text in rows if kind == "-" and met(text)] == []
 
 
-@pytest.mark.parametrize("category", CATEGORIES)
+@pytest.mark.parametrize("category", MALICIOUS_CATEGORIES)
 def test_sets_hold_both_scripts_and_no_text_twice(category):
     everything = [text for kind in texts(category) for text in kind]
     assert len(set(everything)) == len(everything)
@@ -257,7 +257,7 @@ def test_reports_quote():
     assert scores[1] == pytest.approx(scores[0] / 2)
 
 
-@pytest.mark.parametrize("category", CATEGORIES)
+@pytest.mark.parametrize("category", MALICIOUS_CATEGORIES)
 @pytest.mark.parametrize("script", ["s2t", "t2s"])
 def test_every_category_turns_at_its_threshold_in_both_scripts(category, script):
     text = OpenCC(script).convert(next(t for t in texts(category)[0] if met(t) == [category]))

@@ -7,15 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmtp.filters import chars
-from cmtp.filters.counts import COLUMNS
+from cmtp.filters.counts import COUNT_COLUMNS
 from cmtp.filters.fold import matching_form, matching_forms
-from cmtp.filters.measure import ENTITY_BYTES, TAG_BYTES, function_words, measure
+from cmtp.filters.measure import ENTITY_BYTES, TAG_BYTES, count_texts, function_words
 from cmtp.filters.repetition import LOOK, NGRAM
 from tests.filters.plain_counts import plain_counts
 
 
 def counts(text: str) -> dict[str, int]:
-    return measure(pl.Series([text]), "").row(0, named=True)
+    return count_texts(pl.Series([text]), "").row(0, named=True)
 
 
 def test_a_mixed_text_by_hand():
@@ -87,7 +87,7 @@ FUNCTION_WORDS = {int(word).to_bytes(8, "big").lstrip(b"\0").decode() for word i
 @settings(max_examples=400, deadline=None)
 @given(st.lists(TEXTS, min_size=1, max_size=4))
 def test_every_count_is_what_plain_python_counts(texts):
-    frame = measure(pl.Series(texts), "")
+    frame = count_texts(pl.Series(texts), "")
     for text, row in zip(texts, frame.iter_rows(named=True), strict=True):
         assert row == plain_counts(text, FUNCTION_WORDS)
 
@@ -102,15 +102,15 @@ def test_limits_of_length_are_those_of_plain_python():
         "".join(map(chr, range(0x4E00, 0x4E00 + LOOK - 5))) + f"\n{line}\n{line}西湖西湖西湖",
         f"{line}\n" * (LOOK // 10 + 5),
     ]
-    for text, row in zip(texts, measure(pl.Series(texts), "").iter_rows(named=True), strict=True):
+    for text, row in zip(texts, count_texts(pl.Series(texts), "").iter_rows(named=True), strict=True):
         assert row == plain_counts(text, FUNCTION_WORDS)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=5))
 def test_classes_add_up_for_any_text(texts):
-    frame = measure(pl.Series(texts), "")
-    assert frame.columns == list(COLUMNS)
+    frame = count_texts(pl.Series(texts), "")
+    assert frame.columns == list(COUNT_COLUMNS)
     for text, row in zip(texts, frame.iter_rows(named=True), strict=True):
         assert row["chars"] == len(text)
         if "`" not in text:
@@ -143,5 +143,5 @@ def test_the_kernel_folds_as_plain_python_does(texts):
 
 def test_slices_and_chunks_are_read_where_they_begin():
     column = pl.concat([pl.Series(["一", "二二"]), pl.Series(["三三三", ""])], rechunk=False)
-    assert measure(column[1:], "")["han"].to_list() == [2, 3, 0]
+    assert count_texts(column[1:], "")["han"].to_list() == [2, 3, 0]
     assert matching_forms(column[1:])[0].to_list() == ["二二", "三三三", ""]

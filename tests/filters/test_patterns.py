@@ -8,13 +8,13 @@ import polars as pl
 import pytest
 
 from cmtp.filters import contact, offer, phrases
-from cmtp.filters.pattern import Part, either
+from cmtp.filters.pattern import Alternative, either
 
 PARTS = [
     (module.__name__, part)
     for module in (contact, offer, phrases)
     for value in vars(module).values()
-    if isinstance(value, tuple) and value and all(isinstance(part, Part) for part in value)
+    if isinstance(value, tuple) and value and all(isinstance(part, Alternative) for part in value)
     for part in value
 ]
 
@@ -36,5 +36,5 @@ def test_placeholders_are_read_by_polars_alike():
 
 
 def test_the_first_alternative_wins():
-    assert re.match(either((Part("ab", "ab"), Part("a", "a"))), "ab")[0] == "ab"
-    assert re.match(either((Part("a", "a"), Part("ab", "ab"))), "ab")[0] == "a"
+    assert re.match(either((Alternative("ab", "ab"), Alternative("a", "a"))), "ab")[0] == "ab"
+    assert re.match(either((Alternative("a", "a"), Alternative("ab", "ab"))), "ab")[0] == "a"
