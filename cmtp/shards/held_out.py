@@ -79,6 +79,13 @@ def build_split(shards: str) -> Split | None:
 
 
 def read_pairs(shards: str, columns: list[str], split: Split, *, held_out: bool) -> pl.DataFrame:
+    """`pair_table` as a polars frame."""
+    frame = pl.from_arrow(pair_table(shards, columns, split, held_out=held_out))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def pair_table(shards: str, columns: list[str], split: Split, *, held_out: bool) -> pa.Table:
     """The pairs inside or outside the held-out documents, in file order.
 
     Args:
@@ -96,9 +103,7 @@ def read_pairs(shards: str, columns: list[str], split: Split, *, held_out: bool)
                 inside = split.holds(block["doc_id"])
                 block = block.filter(pa.array(inside if held_out else ~inside))
             parts.append(_without_dictionaries(pa.Table.from_batches([block])))
-    frame = pl.from_arrow(pa.concat_tables(parts))
-    assert isinstance(frame, pl.DataFrame)
-    return frame.select(columns)
+    return pa.concat_tables(parts).select(columns)
 
 
 def _without_dictionaries(rows: pa.Table) -> pa.Table:

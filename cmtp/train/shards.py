@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from cmtp.errors import UsageError
 from cmtp.relations import RELATIONS
-from cmtp.shards.held_out import BLOCK_ROWS, Split, build_split, read_pairs, table_files
+from cmtp.shards.held_out import BLOCK_ROWS, Split, build_split, pair_table, table_files
 from cmtp.train.batches import RowBlock, TrainRow, text_hash
 from cmtp.train.settings import FinetuneSettings, WeakSettings
 
@@ -70,9 +70,10 @@ class Corpus:
 
     def finetune(self, settings: FinetuneSettings, epoch: int, seed: int) -> Iterator[RowBlock]:
         """Rows of finetune/, each with `negatives` of its negatives, drawn anew in every epoch."""
-        held = read_pairs(self.shards, ["pair_id", "passage"], self.held_out, held_out=True)
-        held_ids = set(held["pair_id"])
-        held_texts = {text_hash(text) for text in held["passage"]}
+        # not a polars frame: the workers of a loader are forked, and polars waits for ever in a forked process
+        held = pair_table(self.shards, ["pair_id", "passage"], self.held_out, held_out=True)
+        held_ids = set(held["pair_id"].to_pylist())
+        held_texts = {text_hash(text) for text in held["passage"].to_pylist()}
         for file in table_files(self.shards, "finetune"):
             for block in pq.ParquetFile(file).iter_batches(BLOCK_ROWS // 8, columns=FINETUNE_COLUMNS):
                 rows = [row for row in block.to_pylist() if row["pair_id"] not in held_ids]
