@@ -22,6 +22,7 @@ STAND_INS = {
     "OTHER_SHARDS": "other-shards",
     "my-shards/": "my-shards",
     "my-model/": "my-model",
+    "e5-small": "static-zh",  # which takes a second where the other takes a minute
 }
 """What a reader puts in place of a word of the page."""
 
