@@ -1,0 +1,63 @@
+"""What can be added from another package, by an entry point each and without a line changed in cmtp."""
+
+import os
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.builds import SAMPLE, cli
+
+ENTRY_POINTS = """
+[cmtp.rules]
+exclamations = outside_cmtp:EXCLAMATIONS
+
+[cmtp.encoders]
+letters = outside_cmtp:LETTERS
+
+[cmtp.miners]
+longest = outside_cmtp:LONGEST
+"""
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    """A build that uses all additions, of the sample's notes and a shouting one."""
+    site, folder = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("additions")
+    shutil.copy(Path(__file__).parent / "outside.py", site / "outside_cmtp.py")
+    info = site / "outside_cmtp-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: outside-cmtp\nVersion: 1.0\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text(ENTRY_POINTS, encoding="utf-8")
+    shutil.copytree(SAMPLE / "raw/kitchen_notes", folder / "raw/kitchen_notes")
+    shutil.copytree(SAMPLE / "raw/tech_blog", folder / "raw/tech_blog")
+    shouting = "# 大声的标题\n\n今天的菜价真的便宜！！！！！快来看看吧！！！！！大家都说好！！！！！\n"
+    (folder / "raw/kitchen_notes/大声.md").write_text(shouting, encoding="utf-8")
+    path = os.pathsep.join([str(site), str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
+    settings = ["similarity.encoder=letters", "mine.share=1.0", "mine.first_rank=1"]
+    options = [word for setting in settings for word in ("--set", setting)]
+    cli(
+        *("build", "--source", folder / "raw", "--out", folder / "out", "--workers", 2, *options),
+        env=os.environ | {"PYTHONPATH": path},
+    )
+    return folder / "out"
+
+
+def test_a_rule_with_its_measure_rejects(build):
+    rejects = pl.read_parquet(build / "rejects/filter/*.parquet").filter(pl.col("reason") == "exclamations")
+    assert rejects["query"].to_list() == ["大声的标题"]
+    assert "share of ！" in rejects["evidence"][0]
+
+
+def test_an_encoder_scores(build):
+    pairs = pl.read_parquet(build / "pairs/*.parquet")
+    assert len(pairs) > 50
+    row = pairs.row(0, named=True)
+    counts = [
+        [text.count(char) for char in sorted(set(row["query"] + row["passage"]))]
+        for text in (row["query"], row["passage"])
+    ]
+    dot = sum(a * b for a, b in zip(*counts, strict=True))
+    norms = [sum(n * n for n in count) ** 0.5 for count in counts]
+    assert row["similarity"] == pytest.approx(dot / norms[0] / norms[1], abs=0.1)  # some characters share a column
