@@ -26,8 +26,8 @@ from cmtp.shards.eval_stage import EvalStage
 from cmtp.similarity.encode import EncodeStage, encode_settings
 from cmtp.similarity.stage import SimilarityStage
 from cmtp.sources.discover import RawFiles, discover
-from cmtp.sources.formats import split_name
 from cmtp.sources.read import find_mapping
+from cmtp.sources.recognise import split_name
 
 WORKER_BYTES = 1 << 30
 """Memory a worker may need, measured on builds with the default settings; --max-memory is divided by it."""

@@ -5,7 +5,7 @@ import json
 import polars as pl
 import pytest
 
-from cmtp.sources.formats import split_name
+from cmtp.sources.recognise import split_name
 from tests.builds import SAMPLE, cli
 
 CASES = json.loads((SAMPLE / "planted.json").read_text(encoding="utf-8"))

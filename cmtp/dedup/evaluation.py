@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cmtp.errors import CmtpError
-from cmtp.sources.formats import split_name
+from cmtp.sources.recognise import split_name
 from cmtp.sources.tables import rows_or_error
 from cmtp.text.compare import fold
 

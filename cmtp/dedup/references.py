@@ -10,7 +10,7 @@ import fsspec
 from cmtp.dedup.evaluation import is_evaluation_file
 from cmtp.engine.store import Store
 from cmtp.errors import UsageError
-from cmtp.sources.tables import TABLES
+from cmtp.sources.tables import table_endings
 
 
 def resolve(settings: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -56,7 +56,7 @@ def _files(root: str) -> list[dict[str, Any]]:
     base = path.rsplit("/", 1)[-1]
     if fs.isfile(path):
         if not is_evaluation_file(path):
-            raise UsageError(f"dedup.decontaminate: {root} is none of {TABLES}")
+            raise UsageError(f"dedup.decontaminate: {root} is none of {table_endings()}")
         found = {base: path}
     else:
         found = {
@@ -65,7 +65,7 @@ def _files(root: str) -> list[dict[str, Any]]:
             if is_evaluation_file(file)
         }
         if not found:
-            raise UsageError(f"dedup.decontaminate: {root} is neither a file nor a folder that holds {TABLES}")
+            raise UsageError(f"dedup.decontaminate: {root} is neither a file nor a folder that holds {table_endings()}")
     result = []
     for name, file in found.items():
         digest = hashlib.sha256()

@@ -17,7 +17,8 @@ from cmtp.recipe import SourceMapping
 from cmtp.sources.collection import CollectionReader
 from cmtp.sources.discover import RawFile
 from cmtp.sources.document import Broken, Document
-from cmtp.sources.read import Part, PartReader, Row
+from cmtp.sources.part import Part
+from cmtp.sources.read import PartReader, Row
 from cmtp.sources.stream import CHUNK, RawStream
 
 

@@ -15,9 +15,10 @@ from cmtp.recipe import SourceMapping
 from cmtp.sources.builders import text_of
 from cmtp.sources.discover import RawFile
 from cmtp.sources.document import Broken, JudgedPassage
-from cmtp.sources.formats import split_name
 from cmtp.sources.labels import NEGATIVE, UNCERTAIN
-from cmtp.sources.read import Part, PartReader, Row, find_mapping
+from cmtp.sources.part import Part
+from cmtp.sources.read import PartReader, Row, find_mapping
+from cmtp.sources.recognise import split_name
 
 JUDGEMENTS, QUERIES, PASSAGES = "judgements", "queries", "passages"
 """Roles, in the order they are read in."""

@@ -12,9 +12,9 @@ import fsspec
 
 from cmtp.errors import UsageError
 from cmtp.recipe import ExtractSettings, SourceMapping
-from cmtp.sources.archive import is_hidden
-from cmtp.sources.formats import RECORD_FORMATS, split_name, stem
+from cmtp.sources.formats.archive import is_hidden
 from cmtp.sources.read import find_mapping
+from cmtp.sources.recognise import names_source, stem
 
 _SAYS_NOTHING: Final = frozenset({"part", "data", "shard", "train", "test", "dev", "all"})
 """File names that do not name a source."""
@@ -160,7 +160,7 @@ def _source(path: str, root_name: str) -> str:
     if slash:
         return folder
     name = stem(path)
-    if split_name(path)[1] in RECORD_FORMATS and name.lower() not in _SAYS_NOTHING:
+    if names_source(path) and name.lower() not in _SAYS_NOTHING:
         return name
     return root_name or name
 

@@ -1,62 +1,30 @@
-"""Reads one raw file, or a part of a large one, into Documents and Broken records."""
+"""Reads one raw file, or a part of a large one, into Documents and Broken records.
+
+A file goes through these steps; the members of an archive go through 2 to 5 again:
+
+1. `RawStream` opens it and hashes what is read.
+2. `Guarded` undoes its compression.
+3. `recognise` tells its format.
+4. The format gives numbered items: records, documents, members of an archive, failures.
+5. `layouts` makes documents of records.
+"""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
-from typing import IO, Any, Final
+from functools import partial
+from typing import Any
 
 from cmtp.recipe import SourceMapping
-from cmtp.sources import archive, formats, records
-from cmtp.sources.document import Article, Broken, Document
+from cmtp.sources.document import Broken, Document
 from cmtp.sources.encoding import HEAD, detect
-from cmtp.sources.html.article import read_html
-from cmtp.sources.html.text import page_text, read_wet
+from cmtp.sources.formats.format import Content, Format, Member, TableOptions
 from cmtp.sources.layouts import columns_for, read_record
-from cmtp.sources.markdown.article import read_markdown
-from cmtp.sources.plain import read_plain, read_text
-from cmtp.sources.separated import read_csv
-from cmtp.sources.stream import CHUNK, Failure, Guarded, RawStream, Stream, open_url, read_up_to
-from cmtp.sources.table import read_parquet
-from cmtp.sources.warc import MAX_PAGE, read_warc
-from cmtp.sources.wiki.article import no_article, read_wiki
-from cmtp.sources.wiki.dump import WikiPage, read_dump
-
-MAX_DOCUMENT: Final = 64 << 20
-"""Bytes of the largest file that is read as one document."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """What a reader is given: a file, or a range of one.
-
-    Attributes:
-        url: local path or fsspec URL.
-        path: relative to the raw folder; the origin's first half.
-        source: name of the source.
-        bytes: size of the file.
-        mtime_ns: when the file was last changed; makes a task differ when its file does.
-        start: first byte of the range.
-        stop: byte after the range.
-        newlines: newlines before `start` (JSONL).
-        groups: first and last + 1 row group (Parquet); None for all.
-        role: what the file is to a collection in several files; empty for one that stands alone.
-    """
-
-    url: str
-    path: str
-    source: str
-    bytes: int
-    mtime_ns: int
-    start: int
-    stop: int
-    newlines: int = 0
-    groups: tuple[int, int] | None = None
-    role: str = ""
+from cmtp.sources.part import Part
+from cmtp.sources.recognise import compression_in, format_of, readable
+from cmtp.sources.stream import Failure, Guarded, RawStream, Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +33,10 @@ class Row:
 
     origin: str
     values: dict[str, Any]
+
+
+Given = Document | Broken | Row
+"""What a reader gives."""
 
 
 def find_mapping(path: str, mappings: list[SourceMapping]) -> SourceMapping | None:
@@ -76,7 +48,7 @@ class PartReader:
     """Iterating gives the part's Documents and Broken records; afterwards the attributes tell what was read.
 
     Attributes:
-        encoding: of the file's text; None where it holds none, or its members tell for themselves (archives).
+        encoding: of the file's text; None where it holds none, or several (archives).
         records: documents and broken records given.
         digest: xxh3-128 of the part's bytes, in hex.
         bytes: number of those bytes.
@@ -91,19 +63,11 @@ class PartReader:
         self._mappings = mappings
         self._language = language
 
-    def __iter__(self) -> Iterator[Document | Broken | Row]:
+    def __iter__(self) -> Iterator[Given]:
         part = self.part
         # A range's first line may have begun in the range before: the byte before it tells.
         raw = RawStream(part.url, part.start, part.stop, seek=max(0, part.start - 1) if part.groups is None else None)
-        stream = Stream(raw)
-        if part.start and part.groups is None:
-            items = self._range(stream)
-        elif not stream.head(1):  # nothing there, or nothing that can be read
-            empty = self._broken(part.path, 0, Failure("empty_file", {"bytes": 0}))
-            items = iter([empty] if raw.failure is None else [])
-        else:
-            items = self._content(stream, part.path)
-        for item in items:
+        for item in self._file(Stream(raw)):
             self.records += 1
             yield item
         self.digest = raw.finish()
@@ -112,181 +76,88 @@ class PartReader:
             self.records += 1
             yield self._broken(part.path, 0, raw.failure)
 
-    def _range(self, stream: Stream) -> Iterator[Document | Broken | Row]:
-        """A later range of a JSONL file; the encoding is judged by the head of the file, as in the first range."""
+    def _file(self, stream: Stream) -> Iterator[Given]:
         part = self.part
-        self.encoding = detect(Stream(RawStream(part.url)).head(HEAD)) or "utf-8"
-        stop = part.stop - part.start + 1
-        return self._documents(records.read_jsonl(stream, self.encoding, part.newlines, stop), part.path)
+        if part.start and part.groups is None:
+            # The file's head says which format and encoding a later range is in, as it did for the first.
+            head = Stream(RawStream(part.url)).head(HEAD)
+            yield from self._items(Content(stream, part.path, part.source, part=part), head)
+        elif stream.head(1):
+            yield from self._unpacked(Content(stream, part.path, part.source, part=part))
+        elif stream.failure is None:
+            yield self._broken(part.path, 0, Failure("empty_file", {"bytes": 0}))
 
-    def _content(self, stream: Stream, path: str, inside: bool = False) -> Iterator[Document | Broken | Row]:
-        """The documents of a file, or of an archive's member."""
-        head = stream.head(HEAD)
-        compression = formats.sniff_compression(path, head)
-        if compression is not None:
-            guard = Guarded(stream, compression)
-            stream = Stream(guard, stream)
-            head = stream.head(HEAD)
-            yield from self._plain_content(stream, head, path, inside)
-            if guard.failure is not None:
-                yield self._broken(path, 0, guard.failure)
-        else:
-            yield from self._plain_content(stream, head, path, inside)
-
-    def _plain_content(self, stream: Stream, head: bytes, path: str, inside: bool) -> Iterator[Document | Broken | Row]:
-        kind = formats.sniff(path, head)
-        if self.part.role and kind == "text":
-            kind = "csv"
-        if not head:
-            if stream.failure is None:
-                yield self._broken(path, 0, Failure("empty_file", {"bytes": 0}))
-        elif kind == "tar" and not inside:
-            yield from self._members(archive.tar_members(stream), stream, path)
-        elif kind == "zip" and not inside:
-            with self._seekable(stream, path, inside) as file:
-                if stream.failure is None:
-                    size = file.seek(0, 2)
-                    yield from self._members(archive.zip_members(file, size), stream, path)
-        elif kind == "html":
-            yield from self._page(read_up_to(stream, MAX_PAGE), stream, path)
-        elif kind == "warc":
-            yield from self._crawl(stream, path)
-        elif kind == "mediawiki":
-            yield from self._wiki(stream, path)
-        elif kind == "parquet":
-            yield from self._table(stream, path, inside)
-        elif kind in ("json", "jsonl", "csv", "markdown", "text"):
-            encoding = detect(head)
-            if not inside:
-                self.encoding = encoding
-            if encoding is None:
-                yield self._broken(path, 0, Failure("undecodable", {"head": head[:32].hex()}))
-            elif kind in ("markdown", "text"):
-                yield from self._document(stream, kind, encoding, path)
-            else:
-                yield from self._documents(self._read_records(stream, kind, encoding, path), path)
-        else:
-            yield self._broken(path, 0, Failure("unsupported_format", {"readable": formats.READABLE}))
-
-    def _read_records(self, stream: Stream, kind: str, encoding: str, path: str) -> Iterator[records.Record]:
-        if kind == "json":
-            return records.read_json(stream, encoding)
-        if kind == "jsonl":
-            is_range = self.part.stop < self.part.bytes
-            return records.read_jsonl(stream, encoding, stop=self.part.stop if is_range else None)
-        mapping = find_mapping(path, self._mappings)
-        names = (
-            frozenset(filter(None, (mapping.query, mapping.passage, mapping.label))) if mapping else frozenset[str]()
-        )
-        return read_csv(stream, encoding, ".tsv" in path.rsplit("/", 1)[-1].lower(), names)
-
-    def _document(self, stream: Stream, kind: str, encoding: str, path: str) -> Iterator[Document | Broken]:
-        text = read_text(stream, encoding, MAX_DOCUMENT)
-        if stream.failure is not None:
-            return  # half a document is none; whoever opened the stream reports it
-        if isinstance(text, Failure):
-            yield self._broken(path, 1, text)
+    def _unpacked(self, content: Content, inside: bool = False) -> Iterator[Given]:
+        """What a file, or a member of an archive, holds under its compression."""
+        head = content.stream.head(HEAD)
+        compression = compression_in(content.path, head)
+        if compression is None:
+            yield from self._items(content, head, inside)
             return
-        read = read_markdown if kind == "markdown" else read_plain
-        yield self._article(read(text, f"{path}#1", self.part.source), text)
+        guard = Guarded(content.stream, compression)
+        unpacked = replace(content, stream=Stream(guard, content.stream), part=None)
+        yield from self._items(unpacked, unpacked.stream.head(HEAD), inside)
+        if guard.failure is not None:
+            yield self._broken(content.path, 0, guard.failure)
 
-    def _article(self, article: Article, text: str) -> Document | Broken:
-        if _has_text(article):
-            return article
-        path, _, number = article.origin.rpartition("#")
-        return self._broken(path, int(number), _no_text(article, text))
-
-    def _page(self, data: bytes, stream: Stream, path: str) -> Iterator[Document | Broken]:
-        """A file that is an HTML page."""
-        if stream.failure is not None:
-            return  # half a page is none
-        if len(data) > MAX_PAGE:
-            yield self._broken(path, 1, Failure("too_long", {"longest": MAX_PAGE}))
-            return
-        text, self.encoding = page_text(data)
-        if isinstance(text, Failure):
-            yield self._broken(path, 1, text)
-        else:
-            yield self._article(read_html(text, f"{path}#1", self.part.source), text)
-
-    def _crawl(self, stream: Stream, path: str) -> Iterator[Document | Broken]:
-        for number, page in read_warc(stream):
-            if isinstance(page, Failure):
-                yield self._broken(path, number, page)
-                continue
-            text, _ = page_text(page.data, page.charset)
-            if isinstance(text, Failure):
-                yield self._broken(path, number, text)
-            else:
-                read = read_html if page.kind == "html" else read_wet
-                yield self._article(read(text, f"{path}#{number}", self.part.source), text)
-
-    def _wiki(self, stream: Stream, path: str) -> Iterator[Document | Broken]:
-        for number, page in read_dump(stream):
-            failure = page if isinstance(page, Failure) else no_article(page)
+    def _items(self, content: Content, head: bytes, inside: bool = False) -> Iterator[Given]:
+        """What a content that begins with `head` holds."""
+        kind, failure = self._recognise(content, head, inside)
+        if not inside:
+            self.encoding = content.encoding
+        if kind is None:
             if failure is not None:
-                yield self._broken(path, number, failure)
-            elif isinstance(page, WikiPage):
-                article = read_wiki(page.title, page.text, f"{path}#{number}", self.part.source)
-                yield self._article(article, page.text)
-
-    def _members(
-        self, members: Iterable[tuple[str, IO[bytes] | Failure]], stream: Stream, path: str
-    ) -> Iterator[Document | Broken | Row]:
-        for name, content in members:
-            if isinstance(content, Failure):
-                if name or stream.failure is None:
-                    yield self._broken(f"{path}!{name}" if name else path, 0, content)
-                continue
-            guard = Guarded(content)
-            yield from self._content(Stream(guard, stream), f"{path}!{name}", inside=True)
-            if guard.failure is not None and stream.failure is None:
-                yield self._broken(f"{path}!{name}", 0, guard.failure)
-
-    def _table(self, stream: Stream, path: str, inside: bool) -> Iterator[Document | Broken | Row]:
-        """Parquet needs a file it can seek in: the raw file itself, or a temporary copy of what is in an archive."""
-        mapping = find_mapping(path, self._mappings)
-        with self._seekable(stream, path, inside) as file:
-            if stream.failure is None:
-                rows = read_parquet(file, lambda names: columns_for(names, mapping), self.part.groups)
-                yield from self._documents(rows, path)
-
-    @contextmanager
-    def _seekable(self, stream: Stream, path: str, inside: bool) -> Iterator[IO[bytes]]:
-        """The raw file itself, or a temporary copy of what is compressed or in an archive."""
-        if not inside and not isinstance(stream.raw, Guarded):
-            with open_url(self.part.url) as file:
-                yield file
+                yield self._broken(content.path, 0, failure)
             return
-        with tempfile.TemporaryFile() as copy:
-            shutil.copyfileobj(stream, copy, CHUNK)
-            copy.seek(0)
-            yield copy
-
-    def _documents(self, items: Iterable[tuple[int, Any]], path: str) -> Iterator[Document | Broken | Row]:
-        mapping = find_mapping(path, self._mappings)
-        for number, value in items:
-            if isinstance(value, Failure):
-                yield self._broken(path, number, value)
-            elif self.part.role:
-                yield Row(f"{path}#{number}", value if isinstance(value, dict) else {})
+        mapping = find_mapping(content.path, self._mappings)
+        content.table = _table_options(mapping)
+        for number, value in kind.read(content):
+            if isinstance(value, Member):
+                yield from self._member(content, value)
             else:
-                yield read_record(value, f"{path}#{number}", self.part.source, mapping, self._language)
+                yield self._given(value, f"{content.path}#{number}", mapping)
+        if not inside:
+            self.encoding = content.encoding
+
+    def _recognise(self, content: Content, head: bytes, inside: bool) -> tuple[Format | None, Failure | None]:
+        """The content's format, with the encoding set that it is to be read in; else why it cannot be read."""
+        if not head:
+            return None, Failure("empty_file", {"bytes": 0}) if content.stream.failure is None else None
+        kind = format_of(content.path, head, rows=bool(self.part.role))
+        if kind is None or (inside and kind.gives == "files"):
+            return None, Failure("unsupported_format", {"readable": readable()})
+        if kind.text:
+            is_later_range = self.part.start > 0 and self.part.groups is None
+            content.encoding = detect(head) or ("utf-8" if is_later_range else None)  # the first range reports it
+            if content.encoding is None:
+                return None, Failure("undecodable", {"head": head[:32].hex()})
+        return kind, None
+
+    def _given(self, value: Any, origin: str, mapping: SourceMapping | None) -> Given:
+        if not isinstance(value, dict):  # most are
+            if isinstance(value, Failure):
+                return Broken(origin, self.part.source, value.reason, value.evidence)
+            if isinstance(value, Document):
+                return value
+        if self.part.role:
+            return Row(origin, value if isinstance(value, dict) else {})
+        return read_record(value, origin, self.part.source, mapping, self._language)
+
+    def _member(self, archive: Content, member: Member) -> Iterator[Given]:
+        if isinstance(member.file, Failure):
+            if member.name or archive.stream.failure is None:
+                yield self._broken(f"{archive.path}!{member.name}" if member.name else archive.path, 0, member.file)
+            return
+        guard = Guarded(member.file)
+        content = Content(Stream(guard, archive.stream), f"{archive.path}!{member.name}", self.part.source)
+        yield from self._unpacked(content, inside=True)
+        if guard.failure is not None and archive.stream.failure is None:
+            yield self._broken(content.path, 0, guard.failure)
 
     def _broken(self, path: str, number: int, failure: Failure) -> Broken:
         return Broken(f"{path}#{number}", self.part.source, failure.reason, failure.evidence)
 
 
-def _has_text(article: Article) -> bool:
-    """Whether there is a query and a passage in it."""
-    return bool(article.title and article.lead) or any(section.paragraphs for section in article.sections)
-
-
-def _no_text(article: Article, text: str) -> Failure:
-    evidence = {
-        "title": article.title[:80],
-        "headings": len(article.sections),
-        "lead_chars": sum(map(len, article.lead)),
-        "begins": text.strip()[:120],
-    }
-    return Failure("no_text", evidence)
+def _table_options(mapping: SourceMapping | None) -> TableOptions:
+    fields = (mapping.query, mapping.passage, mapping.label) if mapping else ()
+    return TableOptions(frozenset(filter(None, fields)), partial(columns_for, mapping=mapping))

@@ -244,11 +244,8 @@ _OPENERS: Final[dict[str, Callable[[Any], Any]]] = {
 
 COMPRESSIONS: Final = {
     ".gz": "gzip",
-    ".tgz": "gzip",
     ".bz2": "bzip2",
-    ".tbz2": "bzip2",
     ".xz": "xz",
-    ".txz": "xz",
     ".zst": "zstd",
     ".zstd": "zstd",
 }

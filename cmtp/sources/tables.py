@@ -13,22 +13,17 @@ Example::
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import IO, Any, Final
+from functools import lru_cache
+from typing import Any
 
 from cmtp.errors import UsageError
 from cmtp.sources.encoding import HEAD, detect
-from cmtp.sources.formats import sniff, sniff_compression, split_name
-from cmtp.sources.records import read_json, read_jsonl
-from cmtp.sources.separated import read_csv
-from cmtp.sources.stream import CHUNK, Failure, Guarded, RawStream, Stream, open_url
-from cmtp.sources.table import read_parquet
-
-TABLES: Final = ".csv .tsv .txt .json .jsonl .parquet, each also with .gz .bz2 .xz .zst"
-"""What a table of rows may be stored as."""
+from cmtp.sources.formats import FORMATS
+from cmtp.sources.formats.format import Content, TableOptions
+from cmtp.sources.part import Part
+from cmtp.sources.recognise import compression_in, compressions, format_of, split_name
+from cmtp.sources.stream import Failure, Guarded, RawStream, Stream
 
 TableRow = dict[str, Any]
 """Values by field name. Separated values are strings; JSON and Parquet keep their types."""
@@ -62,15 +57,18 @@ def read_rows(
     """
     raw = RawStream(url)
     stream = Stream(raw)
+    compression = compression_in(url, stream.head(HEAD))
+    part = None
+    if compression is None:
+        part = Part(url, url, "", bytes=0, mtime_ns=0, start=0, stop=0)
+    else:
+        stream = Stream(Guarded(stream, compression), stream)
     head = stream.head(HEAD)
-    compression = sniff_compression(url, head)
-    guard = None
-    if compression is not None:
-        guard = Guarded(stream, compression)
-        stream = Stream(guard, stream)
-        head = stream.head(HEAD)
     if head:
-        yield from _rows(stream, head, url, frozenset(names), every_row)
+        named = split_name(url).format
+        only_tabs = named is not None and bool(FORMATS.get(named).as_rows)
+        options = TableOptions(frozenset(names), only_tabs=only_tabs, every_row=every_row, every_list=True)
+        yield from _rows(Content(stream, url, part=part, table=options), head)
     elif stream.failure is None:
         yield 0, Failure("empty_file", {"bytes": 0})
     if stream.failure is not None:
@@ -98,43 +96,22 @@ def rows_or_error(
         yield number, row
 
 
-def _rows(
-    stream: Stream, head: bytes, url: str, names: frozenset[str], every_row: bool
-) -> Iterator[tuple[int, TableRow | Failure]]:
-    kind = sniff(url, head)
-    if kind == "parquet":
-        with _seekable(stream, url) as file:
-            if stream.failure is None:
-                yield from read_parquet(file, lambda columns: columns)
+def _rows(content: Content, head: bytes) -> Iterator[tuple[int, TableRow | Failure]]:
+    kind = format_of(content.path, head, rows=True)
+    if kind is None or kind.gives != "records":
+        yield 0, Failure("unsupported_format", {"readable": table_endings()})
         return
-    if kind not in ("json", "jsonl", "csv", "text"):
-        yield 0, Failure("unsupported_format", {"readable": TABLES})
-        return
-    encoding = detect(head)
-    if encoding is None:
-        yield 0, Failure("undecodable", {"head": head[:32].hex()})
-    elif kind == "json":
-        yield from map(_named, read_json(stream, encoding, every_list=True, every_value=every_row))
-    elif kind == "jsonl":
-        yield from map(_named, read_jsonl(stream, encoding))
-    else:
-        tabs = split_name(url)[1] == "text" or ".tsv" in url.rsplit("/", 1)[-1].lower()
-        yield from read_csv(stream, encoding, tabs, names, every_row)
+    if kind.text:
+        content.encoding = detect(head)
+        if content.encoding is None:
+            yield 0, Failure("undecodable", {"head": head[:32].hex()})
+            return
+    for number, value in kind.read(content):
+        yield number, value if isinstance(value, dict | Failure) else {"value": value}
 
 
-def _named(record: tuple[int, Any]) -> tuple[int, TableRow | Failure]:
-    number, value = record
-    return number, value if isinstance(value, dict | Failure) else {"value": value}
-
-
-@contextmanager
-def _seekable(stream: Stream, url: str) -> Iterator[IO[bytes]]:
-    """The file itself, or a temporary copy of what is compressed."""
-    if not isinstance(stream.raw, Guarded):
-        with open_url(url) as file:
-            yield file
-        return
-    with tempfile.TemporaryFile() as copy:
-        shutil.copyfileobj(stream, copy, CHUNK)
-        copy.seek(0)
-        yield copy
+@lru_cache(maxsize=1)
+def table_endings() -> str:
+    """What a table of rows may be stored as, for messages."""
+    endings = [suffix for kind in FORMATS if kind.gives == "records" or kind.as_rows for suffix in kind.suffixes]
+    return f"{' '.join(endings)}, each also with {compressions()}"

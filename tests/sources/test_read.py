@@ -272,7 +272,7 @@ def test_deep_and_long_json(tmp_path, monkeypatch):
     items, _ = read(tmp_path, "deep.jsonl", b'{"title": ' + deep + b"}\n" + jsonl(NEWS[:1]))
     assert broken(items) == [("deep.jsonl#1", "bad_json")]
     assert len(documents(items)) == 1
-    monkeypatch.setattr("cmtp.sources.records.MAX_RECORD", 1000)
+    monkeypatch.setattr("cmtp.sources.formats.records.MAX_RECORD", 1000)
     items, _ = read(tmp_path, "long.jsonl", jsonl([{"title": "x", "content": "长" * 1000}, *NEWS]))
     assert broken(items) == [("long.jsonl#1", "bad_json")]
     assert [item.origin for item in documents(items)] == ["long.jsonl#2", "long.jsonl#3", "long.jsonl#4"]
@@ -281,7 +281,7 @@ def test_deep_and_long_json(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["news.json", "object.json"])
 def test_large_json_is_streamed_to_the_same_documents(tmp_path, monkeypatch, name):
     parsed, _ = read(tmp_path, name, FORMATS[name])
-    monkeypatch.setattr("cmtp.sources.records.MAX_JSON", 64)
+    monkeypatch.setattr("cmtp.sources.formats.json.MAX_JSON", 64)
     streamed, _ = read(tmp_path, name, FORMATS[name])
     assert streamed == parsed
     assert len(parsed) == 3

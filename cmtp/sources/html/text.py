@@ -18,6 +18,8 @@ _FOREIGN: Final = frozenset({"shift_jis", "euc_jp", "iso2022_jp", "euc_kr", "cp9
 """Encodings that are believed when a page declares them: its bytes alone may pass for GB18030."""
 _LATIN: Final = "cp1252"
 
+MAX_PAGE: Final = 16 << 20
+"""Bytes of the largest page that is read, as sent and as decoded; a larger one is rejected."""
 MAX_BROKEN: Final = 0.001
 """Share of characters that may be undecodable: pages hold stray bytes, which then leave a space."""
 MIN_LINE: Final = 20

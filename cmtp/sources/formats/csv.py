@@ -1,4 +1,4 @@
-"""Tables of separated values: CSV and TSV."""
+"""CSV and TSV: a record per row."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from cmtp.sources.encoding import near_undecodable, text_stream
+from cmtp.sources.formats.format import Content, Format, FormatItem
+from cmtp.sources.formats.records import MAX_RECORD, Record
 from cmtp.sources.known import FIELD_NAMES
 from cmtp.sources.labels import LABEL
-from cmtp.sources.records import MAX_RECORD, Record
 from cmtp.sources.stream import Failure, Stream
 from cmtp.text.clean import UNDECODABLE
 
@@ -156,3 +157,20 @@ def _grade(label: str) -> float | None:
         return float(label)
     except ValueError:
         return None
+
+
+def _read(content: Content) -> Iterator[FormatItem]:
+    assert content.encoding is not None
+    options = content.table
+    tabs = options.only_tabs or ".tsv" in content.path.rsplit("/", 1)[-1].lower()
+    return read_csv(content.stream, content.encoding, tabs, options.names, options.every_row)
+
+
+FORMAT = Format(
+    "csv",
+    (".csv", ".tsv"),
+    gives="records",
+    about="a record per row; delimiter, quoting and header are found",
+    read=_read,
+    text=True,
+)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import IO, Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cmtp.sources.stream import Failure
+from cmtp.sources.formats.format import Beginning, Certainty, Content, Format, FormatItem
+from cmtp.sources.part import Part
+from cmtp.sources.stream import Failure, open_url
 
 BATCH_ROWS: Final = 1024
 """Rows held as Python objects at a time."""
@@ -69,3 +72,43 @@ def _row(batch: pa.RecordBatch, index: int) -> dict[str, Any] | Failure:
         return batch.slice(index, 1).to_pylist()[0]  # type: ignore[no-any-return]
     except UnicodeDecodeError as error:
         return Failure("undecodable", {"encoding": "utf-8", "byte": error.start})
+
+
+def _read(content: Content) -> Iterator[FormatItem]:
+    with content.seekable() as file:
+        if content.stream.failure is None:
+            groups = content.part.groups if content.part is not None else None
+            yield from read_parquet(file, content.table.choose, groups)
+
+
+def _split(part: Part, task_bytes: int, head: bytes) -> list[Part]:
+    """Runs of row groups of about `task_bytes`; each part is charged, and hashes, a proportional range of the bytes."""
+    try:
+        with open_url(part.url) as file:
+            groups = row_groups(file)
+    except (pa.ArrowException, OSError):
+        return [part]  # broken: the reader says how
+    total = sum(size for _, size in groups)
+    if len(groups) < 2 or not total:
+        return [part]
+    parts = list[Part]()
+    first_group = start = seen = 0
+    for index, (_, size) in enumerate(groups):
+        is_last = index == len(groups) - 1
+        seen += size
+        stop = part.bytes if is_last else seen * part.bytes // total
+        if stop - start >= task_bytes or is_last:
+            parts.append(replace(part, start=start, stop=stop, groups=(first_group, index + 1)))
+            first_group, start = index + 1, stop
+    return parts
+
+
+FORMAT = Format(
+    "parquet",
+    (".parquet",),
+    gives="records",
+    about="a record per row",
+    read=_read,
+    begins=Beginning(lambda head: head.startswith(b"PAR1"), Certainty.SIGNATURE),
+    split=_split,
+)

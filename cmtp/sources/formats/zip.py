@@ -1,59 +1,20 @@
-"""Tar and zip archives: their members one after the other, without unpacking the archive."""
+"""Zip archives: their members in the order of the archive's directory."""
 
 from __future__ import annotations
 
 import posixpath
-import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from typing import IO, Final
 
-from cmtp.sources.stream import Failure, Stream, is_bomb
+from cmtp.sources.formats.archive import is_hidden, refused_member
+from cmtp.sources.formats.format import Beginning, Certainty, Content, Format, FormatItem, Member
+from cmtp.sources.stream import Failure, is_bomb
 
 _ENCRYPTED: Final = 1
 _UTF8_NAME: Final = 0x800
 """Bits of a zip member's flags."""
-
-
-def is_hidden(path: str) -> bool:
-    """Whether a file or a folder above it has a name that begins with a dot."""
-    return any(part.startswith(".") for part in path.split("/"))
-
-
-def _refused(name: str, seen: set[str]) -> Failure | None:
-    """Why a member of this (normalised) name is not read: it leads out of the archive, or was there already."""
-    if name.startswith(("/", "../")) or name == ".." or "\\" in name or ":" in name.split("/")[0]:
-        return Failure("unsafe_archive_member", {"member": name[:200]})
-    if name in seen:
-        return Failure("unsafe_archive_member", {"member": name[:200], "error": "the name occurs twice"})
-    seen.add(name)
-    return None
-
-
-def tar_members(stream: Stream) -> Iterator[tuple[str, IO[bytes] | Failure]]:
-    """Name and content of every regular file in a tar stream; each must be read before the next is asked for.
-
-    An absolute name, one that leads out of the archive, or one that was there already, comes as a Failure, and so does
-    the archive itself (with an empty name) where it ends too soon. Folders, links, devices and hidden files are passed
-    over.
-    """
-    seen = set[str]()
-    try:
-        with tarfile.open(fileobj=stream, mode="r|") as archive:
-            for member in archive:
-                name = posixpath.normpath(member.name)
-                if not member.isfile() or (is_hidden(name) and not name.startswith("..")):
-                    continue
-                refused = _refused(name, seen)
-                if refused:
-                    yield member.name, refused
-                    continue
-                content = archive.extractfile(member)
-                assert content is not None, "a regular file has content"
-                yield name, content
-    except (tarfile.TarError, EOFError, OSError) as error:
-        yield "", Failure("truncated_file", {"format": "tar", "error": str(error)[:200]})
 
 
 def zip_members(file: IO[bytes], size: int) -> Iterator[tuple[str, IO[bytes] | Failure]]:
@@ -77,7 +38,7 @@ def zip_members(file: IO[bytes], size: int) -> Iterator[tuple[str, IO[bytes] | F
                 name = posixpath.normpath(_name(member))
                 if member.is_dir() or (is_hidden(name) and not name.startswith("..")):
                     continue
-                yield name, _refused(name, seen) or _open(archive, member)
+                yield name, refused_member(name, seen) or _open(archive, member)
     except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError) as error:
         yield "", Failure("truncated_file", {"format": "zip", "error": str(error)[:200]})
 
@@ -104,3 +65,20 @@ def _name(member: zipfile.ZipInfo) -> str:
         except UnicodeDecodeError:
             continue
     return member.filename
+
+
+def _read(content: Content) -> Iterator[FormatItem]:
+    with content.seekable() as file:
+        if content.stream.failure is None:
+            for name, member in zip_members(file, file.seek(0, 2)):
+                yield 0, Member(name, member)
+
+
+FORMAT = Format(
+    "zip",
+    (".zip",),
+    gives="files",
+    about="any of these inside; archives in archives are not opened",
+    read=_read,
+    begins=Beginning(lambda head: head.startswith(b"PK\x03\x04"), Certainty.GUESS),
+)

@@ -1,112 +1,22 @@
-"""JSON and JSONL.
-
-Each yields (record number from 1, record); a record that could not be read comes as a Failure.
-"""
+"""JSON: an array of records, an object that holds them, or one record."""
 
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import ijson
 import msgspec
 
 from cmtp.sources.encoding import Utf8Stream
+from cmtp.sources.formats.format import Beginning, Certainty, Content, Format, FormatItem, holds_nul
+from cmtp.sources.formats.records import MARK_BYTES, Record, bad_json, undecodable
 from cmtp.sources.known import FIELD_NAMES
 from cmtp.sources.stream import CHUNK, Failure, Stream, read_up_to
-from cmtp.text.clean import UNDECODABLE
-
-Record = tuple[int, Any]
-"""Number and value: a dict, another JSON value, or a Failure."""
-
-MAX_RECORD: Final = 32 << 20
-"""Bytes of the longest line or table cell that is read; a longer one is rejected, so that memory stays bounded."""
 
 MAX_JSON: Final = 64 << 20
 """Bytes of the largest JSON file that is parsed at once; a larger one is streamed, at a third of the speed."""
-
-_MARK_BYTES: Final = UNDECODABLE.encode()
-
-
-def lines(stream: Stream, stop: int | None = None) -> Iterator[bytes | None]:
-    """The lines that begin before byte `stop` of the stream, without line ends; None for one over MAX_RECORD.
-
-    A last line without its end is left out where the stream ended by a failure: it is not whole.
-    """
-    parts: list[bytes] = []
-    size = at = 0
-    while chunk := stream.read(CHUNK):
-        pieces = chunk.split(b"\n")
-        for piece in pieces[:-1]:
-            if stop is not None and at >= stop:
-                return
-            size += len(piece)
-            if size > MAX_RECORD:
-                yield None
-            else:
-                yield b"".join([*parts, piece]) if parts else piece
-            at += size + 1
-            parts, size = [], 0
-        if pieces[-1]:
-            size += len(pieces[-1])
-            parts = [*parts, pieces[-1]] if size <= MAX_RECORD else []
-    if size and stream.failure is None and (stop is None or at < stop):
-        yield b"".join(parts) if size <= MAX_RECORD else None
-
-
-def read_jsonl(stream: Stream, encoding: str, newlines: int | None = None, stop: int | None = None) -> Iterator[Record]:
-    """One JSON value per line; the record number is the line number, blank lines counted but not read.
-
-    Args:
-        stream: the bytes; where `newlines` is given, from the byte before the range on: the line that holds this byte
-            (or ends with it) belongs to the range before.
-        encoding: of the bytes.
-        newlines: number of newlines in the file before the range; None for a range at the file's beginning.
-        stop: lines that begin at this byte of the stream or later are left to the next range.
-    """
-    utf8 = encoding in ("utf-8", "utf-8-sig")
-    if encoding.startswith(("utf-16", "utf-32")):
-        stream = Stream(Utf8Stream(stream, encoding), stream)
-    parse = msgspec.json.Decoder().decode
-    pieces, first = lines(stream, stop), 1
-    if newlines is not None:
-        first = newlines + (1 if next(pieces, None) == b"" else 2)
-    for number, line in enumerate(pieces, first):
-        if line is None:
-            yield number, Failure("bad_json", {"error": f"the line is longer than {MAX_RECORD} bytes"})
-            continue
-        if number == 1:
-            line = line.removeprefix(b"\xef\xbb\xbf")
-        if not line or line.isspace():
-            continue
-        try:
-            if utf8:
-                yield number, parse(line)
-            elif _MARK_BYTES in line:
-                raise UnicodeError(encoding)
-            elif encoding.startswith("utf-"):
-                yield number, parse(line)
-            else:
-                yield number, parse(line.decode(encoding))
-        except UnicodeError as error:
-            yield number, _undecodable(encoding, line, error)
-        except (msgspec.DecodeError, RecursionError) as error:
-            yield number, _bad_json(error, line)
-
-
-def _undecodable(encoding: str, data: bytes, error: UnicodeError) -> Failure:
-    start = error.start if isinstance(error, UnicodeDecodeError) else 0
-    shown = data[max(0, start - 20) : start + 20].decode("utf-8", "backslashreplace")
-    return Failure("undecodable", {"encoding": encoding, "byte": start, "near": shown})
-
-
-def _bad_json(error: Exception, data: bytes) -> Failure:
-    near = re.search(r"\(byte (\d+)\)", str(error))
-    at = int(near[1]) if near else len(data)
-    shown = data[max(0, at - 40) : at + 40].decode("utf-8", "replace")
-    return Failure("bad_json", {"error": str(error)[:200], "near": shown})
 
 
 def read_json(stream: Stream, encoding: str, every_list: bool = False, every_value: bool = False) -> Iterator[Record]:
@@ -132,18 +42,18 @@ def read_json(stream: Stream, encoding: str, every_list: bool = False, every_val
     try:
         elements = _elements(data, every_list, every_value)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        yield from _stream_json(io.BytesIO(data), stream, _bad_json(error, data))
+        yield from _stream_json(io.BytesIO(data), stream, bad_json(error, data))
         return
     parse = msgspec.json.Decoder().decode
     for number, raw in enumerate(elements, 1):
         try:
-            if not utf8 and _MARK_BYTES in bytes(raw):
+            if not utf8 and MARK_BYTES in bytes(raw):
                 raise UnicodeError(encoding)
             yield number, parse(raw)
         except UnicodeError as error:
-            yield number, _undecodable(encoding, bytes(raw), error)
+            yield number, undecodable(encoding, bytes(raw), error)
         except (msgspec.DecodeError, RecursionError) as error:
-            yield number, _bad_json(error, bytes(raw))
+            yield number, bad_json(error, bytes(raw))
 
 
 def _elements(data: bytes, every_list: bool, every_value: bool) -> list[msgspec.Raw]:
@@ -219,3 +129,45 @@ def _stream_json(data: io.BytesIO | _Joined, stream: Stream, fault: Failure | No
     except (ijson.JSONError, StopIteration, UnicodeError, RecursionError) as error:
         if stream.failure is None:
             yield number + 1, Failure("bad_json", {"error": str(error)[:200], "elements_before": number})
+
+
+def json_or_jsonl(head: bytes) -> str | None:
+    """What content that begins with a bracket is: jsonl where the first line is a value and more follows, else json.
+
+    None where the head does not show it: no bracket, or an object whose first line goes on.
+    """
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start[:1] not in (b"[", b"{"):
+        return None
+    line, newline, rest = start.partition(b"\n")
+    otherwise = "json" if start[:1] == b"[" else None
+    if not newline:
+        return otherwise
+    try:
+        msgspec.json.decode(line, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # not JSON by itself: an object over several lines, or a broken first line of JSONL
+        return "jsonl" if rest.lstrip()[:1] == b"{" and line.rstrip()[-1:] == b"}" else otherwise
+    return "jsonl" if rest.strip() else "json"
+
+
+def _read(content: Content) -> Iterator[FormatItem]:
+    assert content.encoding is not None
+    return read_json(content.stream, content.encoding, content.table.every_list, content.table.every_row)
+
+
+def _fits(head: bytes) -> bool:
+    return not holds_nul(head) and head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
+
+
+FORMAT = Format(
+    "json",
+    (".json",),
+    gives="records",
+    about="an array of records, an object with a list `data` (or another list of objects), an object of objects, one "
+    "record; or a record per line",
+    read=_read,
+    text=True,
+    begins=Beginning(_fits, Certainty.GUESS),
+    in_content=lambda head: json_or_jsonl(head) or "json",
+)

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import brotli
 
+from cmtp.sources.formats.format import Beginning, Certainty, Content, Format, FormatItem, article_or_failure
+from cmtp.sources.html.article import read_html
+from cmtp.sources.html.text import MAX_PAGE, page_text, read_wet
 from cmtp.sources.stream import CHUNK, Failure, Stream
-
-MAX_PAGE: Final = 16 << 20
-"""Bytes of the largest page that is read, as sent and as decoded; a larger one is rejected."""
 
 _KINDS: Final = frozenset({"response", "resource", "conversion"})
 """Records that hold a page or a text; requests, metadata and revisits hold none."""
@@ -177,3 +177,27 @@ def _unbrotli(data: bytes) -> bytes:
         if size > MAX_PAGE:
             break
     return b"".join(parts)
+
+
+def _read(content: Content) -> Iterator[FormatItem]:
+    for number, page in read_warc(content.stream):
+        if isinstance(page, Failure):
+            yield number, page
+            continue
+        text, _ = page_text(page.data, page.charset)
+        if isinstance(text, Failure):
+            yield number, text
+        else:
+            read = read_html if page.kind == "html" else read_wet
+            yield number, article_or_failure(read(text, content.origin(number), content.source), text)
+
+
+FORMAT = Format(
+    "warc",
+    (".warc", ".wet"),
+    gives="documents",
+    about="a document per response of status 200 that is HTML or text; in .wet a document per text, its first line the "
+    "title",
+    read=_read,
+    begins=Beginning(lambda head: head.startswith(b"WARC/"), Certainty.SIGNATURE),
+)
