@@ -51,7 +51,7 @@ def test_names_that_fit_are_not_noted(raw):
         ("filter.model=nowhere.npz", "cannot read nowhere"),
         ("filter.lexicons={nothing: {a: 1}}", "no list 'nothing'"),
         ("dedup.against=[nowhere]", "nowhere is not the output folder"),
-        ("dedup.decontaminate=[nowhere]", "nowhere is no file"),
+        ("dedup.decontaminate=[nowhere]", "nowhere is neither a file nor a folder"),
     ],
 )
 def test_settings_that_cannot_be_used_are_refused_before_any_work(raw, override, said):

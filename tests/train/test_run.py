@@ -103,7 +103,8 @@ def test_card_and_logs(shards, whole):
     assert manifest_sha256(shards) in card
     assert "after finetune" in card
     assert "not C-MTEB" in card
-    assert json.loads((out / "training.json").read_text(encoding="utf-8")) == report
+    written = json.loads((out / "training.json").read_text(encoding="utf-8"))
+    assert written | {"seconds": 0} == report | {"seconds": 0}  # a run that finds all done writes its own seconds
     assert len(list(out.glob(".work/*.run/logs/events.out.tfevents.*"))) == 3
     board = EventAccumulator(str(out / ".work" / "scores")).Reload()
     score = board.Scalars("held-out nDCG@10/after finetune")[-1].value
