@@ -63,10 +63,26 @@ def paragraphs_of(value: Any) -> list[str]:
     return paragraphs(value if isinstance(value, str) else text_of(value))
 
 
-def empty(origin: str, source: str, relation: str, role: str, query: str = "", passage: str = "") -> Broken:
-    """A record whose query or passage is blank."""
-    evidence = {"empty": role}
-    return Broken(origin, source, "empty_field", evidence, relation, query or None, passage or None)
+def empty(origin: str, source: str, relation: str, role: str, *, query: str = "", passage: str = "") -> Broken:
+    """A record in which the field of a role is there and blank. `layouts` puts the field's name for the role's.
+
+    Args:
+        origin: of the record.
+        source: its name.
+        relation: of the pair it would have given.
+        role: of the blank field.
+        query: what could be read of it.
+        passage: what could be read of it.
+    """
+    return Broken(
+        origin,
+        source,
+        "empty_field",
+        {"empty": role},
+        relation=relation,
+        query=query or None,
+        passage=passage or None,
+    )
 
 
 def article(values: Values, origin: str, source: str) -> Document | Broken:
@@ -74,7 +90,8 @@ def article(values: Values, origin: str, source: str) -> Document | Broken:
     title = one_line(text_of(values["title"]))
     lead = paragraphs_of(values["body"])
     if not title or not lead:
-        return empty(origin, source, "title_body", "body" if title else "title", title, "\n".join(lead))
+        role = "body" if title else "title"
+        return empty(origin, source, "title_body", role, query=title, passage="\n".join(lead))
     return Article(origin, source, title, lead, summary=text_of(values.get("summary")))
 
 
@@ -85,7 +102,8 @@ def poem(values: Values, origin: str, source: str) -> Document | Broken:
     lead = paragraphs_of(values["body"])
     named = bool(text_of(values["title"]))
     if not named or not lead:
-        return empty(origin, source, "title_body", "body" if named else "title", title, "\n".join(lead))
+        role = "body" if named else "title"
+        return empty(origin, source, "title_body", role, query=title, passage="\n".join(lead))
     return Article(origin, source, title, lead)
 
 
@@ -93,7 +111,8 @@ def abstract(values: Values, origin: str, source: str) -> Document | Broken:
     """A paper's title and abstract."""
     title, text = one_line(text_of(values["title"])), text_of(values["abstract"])
     if not title or not text:
-        return empty(origin, source, "title_abstract", "abstract" if title else "title", title, text)
+        role = "abstract" if title else "title"
+        return empty(origin, source, "title_abstract", role, query=title, passage=text)
     return Abstract(origin, source, title, text)
 
 
@@ -106,8 +125,8 @@ def question(values: Values, origin: str, source: str) -> Document | Broken:
             question = more if question in more else f"{question}\n{more}"
     answers = texts_of(values["answers"])
     if not question or not answers:
-        missing = "answer" if question else "question"
-        return empty(origin, source, "question_answer", missing, question, "\n".join(answers[:1]))
+        role = "answers" if question else "question"
+        return empty(origin, source, "question_answer", role, query=question, passage="\n".join(answers[:1]))
     return QuestionAnswers(origin, source, question, answers)
 
 
@@ -131,8 +150,8 @@ def query_documents(values: Values, origin: str, source: str) -> Document | Brok
     """A query, the documents that answer it and those that do not."""
     query, documents = text_of(values["query"]), texts_of(values["documents"])
     if not query or not documents:
-        missing = "document" if query else "query"
-        return empty(origin, source, "query_document", missing, query, "\n".join(documents[:1]))
+        role = "documents" if query else "query"
+        return empty(origin, source, "query_document", role, query=query, passage="\n".join(documents[:1]))
     return QueryDocuments(origin, source, query, documents, texts_of(values.get("negatives")))
 
 
@@ -140,8 +159,8 @@ def context(values: Values, origin: str, source: str) -> Document | Broken:
     """A question with the passage it was asked about."""
     question, context = text_of(values["question"]), without_remains(text_of(values["context"]))
     if not question or not context:
-        missing = "context" if question else "question"
-        return empty(origin, source, "question_passage", missing, question, context)
+        role = "context" if question else "question"
+        return empty(origin, source, "question_passage", role, query=question, passage=context)
     answers = values.get("answers")
     if isinstance(answers, dict):
         answers = answers.get("text")
@@ -161,7 +180,7 @@ def squad(values: Values, origin: str, source: str) -> Document | Broken:
         if text and questions:
             contexts.append(Context(text, questions))
     if not contexts:
-        return empty(origin, source, "question_passage", "context or question")
+        return empty(origin, source, "question_passage", "paragraphs")
     return Reading(origin, source, contexts)
 
 
@@ -172,7 +191,7 @@ def reading_2018(values: Values, origin: str, source: str) -> Document | Broken:
     questions = [(text_of(one.get("query_text")), "".join(texts_of(one.get("answers"))[:1])) for one in asked]
     questions = [question for question in questions if question[0]]
     if not text or not questions:
-        return empty(origin, source, "question_passage", "question" if text else "context", "", text)
+        return empty(origin, source, "question_passage", "questions" if text else "context", passage=text)
     return Reading(origin, source, [Context(text, questions)])
 
 
@@ -189,7 +208,7 @@ def search_results(values: Values, origin: str, source: str) -> Document | Broke
         if text:
             contexts.append(Context(text, [(question, "")]))
     if not question or not contexts:
-        return empty(origin, source, "question_passage", "paragraph" if question else "question", question)
+        return empty(origin, source, "question_passage", "pages" if question else "question", query=question)
     return Reading(origin, source, contexts)
 
 
@@ -204,5 +223,5 @@ def evidences(values: Values, origin: str, source: str) -> Document | Broken:
         if text and answers and answers[0] != "no_answer":
             contexts.append(Context(text, [(question, answers[0])]))
     if not question or not contexts:
-        return empty(origin, source, "question_passage", "evidence" if question else "question", question)
+        return empty(origin, source, "question_passage", "evidences" if question else "question", query=question)
     return Reading(origin, source, contexts)

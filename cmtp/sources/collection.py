@@ -41,7 +41,7 @@ COLLECTIONS: Final = {
 
 LISTED: Final = "listed"
 """The label of a passage that a file without grades names for a query."""
-GRADED_POSITIVE: Final = 2
+ANSWERING_GRADE: Final = 2
 """From this grade on a passage answers the query where grades go beyond 1 (T2Ranking's measure for retrieval)."""
 
 
@@ -185,7 +185,7 @@ class _Judgements:
             return ""
         grade = float(label)
         if self._graded:
-            return "" if grade >= GRADED_POSITIVE else UNCERTAIN if grade > 0 else NEGATIVE
+            return "" if grade >= ANSWERING_GRADE else UNCERTAIN if grade > 0 else NEGATIVE
         return "" if grade > 0 else NEGATIVE
 
     def over(self, queries: dict[str, str], source: str) -> Iterator[Broken]:

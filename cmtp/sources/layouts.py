@@ -1,55 +1,50 @@
 """Recognises a record's layout by its fields, and makes a document of it.
 
-A layout is a list of roles, each with the field names that may fill it, best first. The first layout all of whose
-required roles are filled is taken; a recipe's mapping wins over all of them.
+A layout is a list of roles, each with the field names that may fill it, best first:
+
+1. A recipe's mapping for the file decides, where it names fields.
+2. Otherwise the first layout is taken all of whose required roles have a field in the record.
+3. A record that no layout fits is `unknown_layout`. Its evidence has a mapping to start from, where two of its fields
+   hold text.
+4. Where the layout fits and the query or the passage is blank, the record is `empty_field`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
 from cmtp.recipe import SourceMapping
-from cmtp.sources import builders
-from cmtp.sources.builders import Values
+from cmtp.sources import builders, labels
+from cmtp.sources.builders import Values, texts_of
 from cmtp.sources.document import Broken, Document, Several
-from cmtp.sources.known import FIELD_NAMES, LAYOUTS, Layout
+from cmtp.sources.layouts_data import LAYOUTS, RecordLayout
 from cmtp.sources.two_texts import labelled
-
-MIN_TEXT: Final = 20
-"""Characters from which a field of an unknown name may be the one a layout lacks."""
 
 
 @lru_cache(maxsize=1024)
-def _candidates(fields: tuple[str, ...]) -> tuple[tuple[Layout, dict[str, str]], ...]:
+def _candidates(fields: tuple[str, ...]) -> tuple[tuple[RecordLayout, dict[str, str]], ...]:
     """Layouts whose required roles these fields fill, each with the field per role."""
     by_name = {name.strip().lower(): name for name in reversed(fields)}
-    found = []
+    candidates = []
     for layout in LAYOUTS:
         roles = {}
         for role, names in (layout.required | layout.optional).items():
-            taken = next((by_name[name] for name in names if name in by_name), None)
-            if taken is not None:
-                roles[role] = taken
+            field = next((by_name[name] for name in names if name in by_name), None)
+            if field is not None:
+                roles[role] = field
         if all(role in roles for role in layout.required):
-            found.append((layout, roles))
-    return tuple(found)
+            candidates.append((layout, roles))
+    return tuple(candidates)
 
 
-def _fits(layout: Layout, values: Values) -> bool:
+def _fits(layout: RecordLayout, values: Values) -> bool:
     if any(not isinstance(values[role], list) for role in layout.lists):
         return False
-    return layout.name != "SQuAD" or (bool(values["paragraphs"]) and all(_is_context(p) for p in values["paragraphs"]))
-
-
-def _is_context(value: Any) -> bool:
-    return isinstance(value, dict) and "context" in value
-
-
-def known(fields: Iterable[str]) -> bool:
-    """Whether records with these fields may be of a known layout."""
-    return bool(_candidates(tuple(fields)))
+    return layout.fits is None or layout.fits(values)
 
 
 def columns_for(fields: Iterable[str], mapping: SourceMapping | None) -> list[str] | None:
@@ -70,11 +65,11 @@ def read_record(
         record: a JSON object or a row of a table.
         origin: of the record.
         source: its name.
-        mapping: the recipe's, where there is one for the file.
+        mapping: the recipe's, where it has one for the file.
         language: zh, en or any: which half of records that hold both is read.
     """
     if not isinstance(record, dict):
-        return _unknown(origin, source, {"found": type(record).__name__})
+        return Broken(origin, source, "unknown_layout", {"found": type(record).__name__})
     if mapping is not None and mapping.relation is not None:
         return _mapped(record, origin, source, mapping)
     halves: list[Document | Broken] = []
@@ -85,66 +80,106 @@ def read_record(
         if not _fits(layout, values):
             continue
         if layout.language and language == "any":
-            halves.append(layout.build(values, origin, source))
+            halves.append(_own_names(layout.build(values, origin, source), roles))
         elif not halves:
-            return layout.build(values, origin, source)
+            return _own_names(layout.build(values, origin, source), roles)
     read = [half for half in halves if not isinstance(half, Broken | Several)]
     if len(read) > 1:
         return Several(origin, source, read)
     if halves:
         return read[0] if read else halves[0]
-    return _incomplete(record, origin, source) or _unknown(origin, source, {"fields": _names(record)})
+    return Broken(origin, source, "unknown_layout", unknown_layout(record, origin))
 
 
-def _names(record: Values) -> list[str]:
-    return [str(name)[:40] for name in list(record)[:20]]
+def _own_names(item: Document | Broken, fields: Mapping[str, str]) -> Document | Broken:
+    """The item; where a field is blank, the evidence names it as the file does."""
+    if not isinstance(item, Broken) or item.reason != "empty_field":
+        return item
+    role = item.evidence["empty"]
+    # of a conversation the answer is blank, and all there is to name is the field of its turns
+    return replace(item, evidence={"empty": fields.get(role) or next(iter(fields.values()))})
 
 
-def _incomplete(record: Values, origin: str, source: str) -> Broken | None:
-    """A record of a known layout that lacks one field, and has no other text that might stand in its place."""
-    by_name = {name.strip().lower(): name for name in record}
-    if any(
-        isinstance(value, str) and len(value) >= MIN_TEXT and name not in FIELD_NAMES for name, value in record.items()
-    ):
-        return None
-    for layout in LAYOUTS:
-        missing = [role for role, names in layout.required.items() if not any(name in by_name for name in names)]
-        if len(missing) == 1 and len(layout.required) > 1:
-            evidence = {"missing": missing[0], "layout": layout.name, "fields": _names(record)}
-            return Broken(origin, source, "empty_field", evidence, layout.relation)
-    return None
-
-
-def _unknown(origin: str, source: str, evidence: dict[str, Any]) -> Broken:
-    path = origin.rsplit("#", 1)[0].split("!", 1)[0]
-    fields = evidence.get("fields", [])
-    example = {
-        "files": path,
-        "relation": "title_body",
-        "query": fields[0] if fields else "FIELD OF THE QUERY",
-        "passage": fields[1] if len(fields) > 1 else "FIELD OF THE PASSAGE",
-    }
-    return Broken(origin, source, "unknown_layout", evidence | {"recipe": {"sources": [example]}})
+_BUILDERS: Final[dict[str, tuple[Callable[[Values, str, str], Document | Broken], str, str]]] = {
+    "title_body": (builders.article, "title", "body"),
+    "title_abstract": (builders.abstract, "title", "abstract"),
+    "question_answer": (builders.question, "question", "answers"),
+    "question_passage": (builders.context, "question", "context"),
+    "query_document": (builders.query_documents, "query", "documents"),
+}
+"""What makes the document of a mapped record without a label, with the roles of query and passage; by relation. Other
+relations, and labelled records, are two texts as they are."""
 
 
 def _mapped(record: Values, origin: str, source: str, mapping: SourceMapping) -> Document | Broken:
     assert mapping.query
     assert mapping.passage
+    assert mapping.relation
     missing = [name for name in (mapping.query, mapping.passage, mapping.label) if name and name not in record]
     if missing:
-        return _unknown(origin, source, {"missing": missing, "fields": _names(record)})
+        evidence = {"missing": missing} | unknown_layout(record, origin)
+        return Broken(origin, source, "unknown_layout", evidence)
     query, passage = record[mapping.query], record[mapping.passage]
-    match mapping.relation if mapping.label is None else "":
-        case "title_body":
-            return builders.article({"title": query, "body": passage}, origin, source)
-        case "title_abstract":
-            return builders.abstract({"title": query, "abstract": passage}, origin, source)
-        case "question_answer":
-            return builders.question({"question": query, "answers": passage}, origin, source)
-        case "question_passage":
-            return builders.context({"question": query, "context": passage}, origin, source)
-        case "query_document":
-            return builders.query_documents({"query": query, "documents": passage}, origin, source)
-    assert mapping.relation
-    label = record.get(mapping.label) if mapping.label else None
-    return labelled(query, passage, label, mapping.relation, origin, source)
+    if mapping.label is None and mapping.relation in _BUILDERS:
+        build, query_role, passage_role = _BUILDERS[mapping.relation]
+        item = build({query_role: query, passage_role: passage}, origin, source)
+    else:
+        query_role, passage_role = "query", "passage"
+        values = {query_role: query, passage_role: passage, "label": record.get(mapping.label or "")}
+        item = labelled(values, origin, source, relation=mapping.relation, roles=(query_role, passage_role))
+    return _own_names(item, {query_role: mapping.query, passage_role: mapping.passage})
+
+
+# --- records of an unknown layout
+
+MAX_QUERY: Final = 100
+"""Characters of the longest text that is proposed as a query beside a longer one."""
+
+_QUERY_ROLES: Final = frozenset({"title", "question", "query", "topic", "left"})
+_QUERY_NAMES: Final = frozenset(
+    name for layout in LAYOUTS for role, names in layout.required.items() if role in _QUERY_ROLES for name in names
+)
+"""Names that a query has in known layouts."""
+
+_WORDS: Final = re.compile(r"[\u3400-\u9fff]|[^\W\d_]{2,} +[^\W\d_]{2,}")
+"""Chinese, or two words: not an id, a date, a number or an address."""
+
+
+def unknown_layout(record: Values, origin: str) -> dict[str, Any]:
+    """Evidence for a record that no layout fits: its fields, and under ``recipe`` a mapping to start from.
+
+    The mapping is chosen by the values, not by the order of the fields:
+
+    1. Fields that hold text are looked at: not ids, dates, numbers, addresses.
+    2. The query is the field that a known layout would take for one; else the longest text of at most `MAX_QUERY`
+       characters beside a longer or equal one; else the second longest text.
+    3. The passage is the longest other text. Only an answer may be shorter than its query.
+    4. A question has an answer, and beside another question it is a similar one. A list of objects holds answers, too.
+       Anything else is a title over its text.
+
+    No mapping is proposed where two such fields are not found.
+    """
+    evidence: dict[str, Any] = {"fields": [str(name)[:40] for name in list(record)[:20]]}
+    texts = {name: "\n".join(texts_of(value)) for name, value in record.items()}
+    texts = {name: text for name, text in texts.items() if _WORDS.search(text) and "://" not in text[:10]}
+    by_length = sorted(texts, key=lambda name: len(texts[name]))  # of equally long texts the first comes first
+    named = [name for name in by_length if name.strip().lower() in _QUERY_NAMES]
+    short = [name for name in by_length[:-1] if len(texts[name]) <= MAX_QUERY]
+    query = next((names[-1] for names in (named, short, by_length[:-1]) if names), None)
+    passage = next((name for name in reversed(by_length) if name != query), None)
+    if query is None or passage is None:
+        return evidence
+    relation = _likely_relation(texts[query], texts[passage], record[passage])
+    if len(texts[passage]) < len(texts[query]) and relation == "title_body":
+        return evidence
+    file = origin.rsplit("#", 1)[0].split("!", 1)[0]
+    mapping = {"files": file, "relation": relation, "query": query, "passage": passage}
+    return evidence | {"recipe": {"sources": [mapping]}}
+
+
+def _likely_relation(query: str, passage: str, value: Any) -> str:
+    if isinstance(value, list) and any(isinstance(part, dict) for part in value):
+        return "question_answer"  # several answers, with their votes
+    if not labels.is_question(query):
+        return "title_body"
+    return "similar_question" if len(passage) <= MAX_QUERY and labels.is_question(passage) else "question_answer"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cmtp.sources.collection import COLLECTIONS
 from cmtp.sources.formats import FORMATS
 from cmtp.sources.formats.format import Format
-from cmtp.sources.known import LAYOUTS, Layout
+from cmtp.sources.layouts_data import LAYOUTS, RecordLayout
 from cmtp.sources.recognise import compressions
 
 
@@ -28,7 +28,7 @@ def _format(kind: Format) -> str:
     return f"    {endings}: {kind.kind_of + ', ' if kind.kind_of else ''}{kind.about}"
 
 
-def _layout(layout: Layout) -> str:
+def _layout(layout: RecordLayout) -> str:
     fields = ["|".join(names) for names in layout.required.values()]
     fields += [f"[{'|'.join(names)}]" for names in layout.optional.values()]
     lines = [f"{layout.name}  →  {layout.relation}", f"    fields: {', '.join(fields)}"]

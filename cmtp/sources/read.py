@@ -21,7 +21,7 @@ from cmtp.recipe import SourceMapping
 from cmtp.sources.document import Broken, Document
 from cmtp.sources.encoding import HEAD, detect
 from cmtp.sources.formats.format import Content, Format, Member, TableOptions
-from cmtp.sources.layouts import columns_for, read_record
+from cmtp.sources.layouts import columns_for, read_record, unknown_layout
 from cmtp.sources.part import Part
 from cmtp.sources.recognise import compression_in, format_of, readable
 from cmtp.sources.stream import Failure, Guarded, RawStream, Stream
@@ -110,7 +110,7 @@ class PartReader:
                 yield self._broken(content.path, 0, failure)
             return
         mapping = find_mapping(content.path, self._mappings)
-        content.table = _table_options(mapping)
+        content.table = _table_options(mapping, content.path)
         for number, value in kind.read(content):
             if isinstance(value, Member):
                 yield from self._member(content, value)
@@ -158,6 +158,10 @@ class PartReader:
         return Broken(f"{path}#{number}", self.part.source, failure.reason, failure.evidence)
 
 
-def _table_options(mapping: SourceMapping | None) -> TableOptions:
+def _table_options(mapping: SourceMapping | None, path: str) -> TableOptions:
     fields = (mapping.query, mapping.passage, mapping.label) if mapping else ()
-    return TableOptions(frozenset(filter(None, fields)), partial(columns_for, mapping=mapping))
+    return TableOptions(
+        names=frozenset(filter(None, fields)),
+        choose=partial(columns_for, mapping=mapping),
+        explain=partial(unknown_layout, origin=f"{path}#1"),
+    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from cmtp.sources import labels
 from cmtp.sources.builders import Values, empty, text_of, texts_of
 from cmtp.sources.document import Broken, Document, TextPair
@@ -11,32 +9,52 @@ from cmtp.text.clean import one_line
 
 
 def labelled(
-    query: Any, passage: Any, label: Any, relation: str, origin: str, source: str, graded: bool = False
+    values: Values, origin: str, source: str, *, relation: str, roles: tuple[str, str], graded: bool = False
 ) -> Document | Broken:
-    """Two texts of a relation; the label's verdict says whether they belong together."""
-    left, right = text_of(query), text_of(passage)
+    """Two texts of a relation; the verdict of their label says whether they belong together.
+
+    Args:
+        values: by role; the label has the role ``label``.
+        origin: of the record.
+        source: its name.
+        relation: of the pair.
+        roles: of the query and of the passage.
+        graded: whether labels are grades from 0 to 5, rather than yes or no. The file's name may say so too.
+    """
+    left, right = (text_of(values[role]) for role in roles)
     if not left or not right:
-        return empty(origin, source, relation, "passage" if left else "query", left, right)
-    found = labels.verdict(label, graded or labels.is_graded(origin))
-    return TextPair(origin, source, relation, left, right, None if label is None else str(label), found)
+        return empty(origin, source, relation, roles[1] if left else roles[0], query=left, passage=right)
+    label = values.get("label")
+    return TextPair(
+        origin,
+        source,
+        relation,
+        left,
+        right,
+        label=None if label is None else str(label),
+        verdict=labels.verdict(label, graded or labels.is_graded(origin)),
+    )
+
+
+_SENTENCES = ("left", "right")
 
 
 def labelled_document(values: Values, origin: str, source: str) -> Document | Broken:
     """A query and one document, with a label that says whether it answers the query."""
-    return labelled(values["query"], values["document"], values["label"], "query_document", origin, source)
+    return labelled(values, origin, source, relation="query_document", roles=("query", "document"))
 
 
 def sentences(values: Values, origin: str, source: str) -> Document | Broken:
     """Two sentences or questions, with or without a label."""
-    left, right, label = text_of(values["left"]), text_of(values["right"]), values.get("label")
-    return labelled(left, right, label, labels.kind(label, origin, left, right), origin, source)
+    left, right = text_of(values["left"]), text_of(values["right"])
+    relation = labels.relation_of(values.get("label"), origin, left, right)
+    return labelled(values, origin, source, relation=relation, roles=_SENTENCES)
 
 
 def graded(values: Values, origin: str, source: str) -> Document | Broken:
     """Two sentences with a grade from 0 to 5."""
-    left, right = text_of(values["left"]), text_of(values["right"])
-    relation = labels.kind(None, origin, left, right)
-    return labelled(left, right, values["label"], relation, origin, source, graded=True)
+    relation = labels.relation_of(None, origin, text_of(values["left"]), text_of(values["right"]))
+    return labelled(values, origin, source, relation=relation, roles=_SENTENCES, graded=True)
 
 
 def inference(values: Values, origin: str, source: str) -> Document | Broken:
@@ -45,7 +63,7 @@ def inference(values: Values, origin: str, source: str) -> Document | Broken:
     label = values.get("label")
     if label is not None:
         label = names.get(str(label), label if isinstance(label, str) else "-")
-    return labelled(values["left"], values["right"], label, "premise_hypothesis", origin, source)
+    return labelled(values | {"label": label}, origin, source, relation="premise_hypothesis", roles=_SENTENCES)
 
 
 def similar_with_negative(values: Values, origin: str, source: str) -> Document | Broken:
@@ -58,9 +76,10 @@ def similar_with_negative(values: Values, origin: str, source: str) -> Document 
 
 def edits(values: Values, origin: str, source: str) -> Document | Broken:
     """A sentence and the same sentence after an edit."""
-    return labelled(values["left"], values["right"], None, "paraphrase", origin, source)
+    return labelled(values, origin, source, relation="paraphrase", roles=_SENTENCES)
 
 
 def review(values: Values, origin: str, source: str) -> Document | Broken:
     """A review's title or topic, and the review."""
-    return labelled(one_line(text_of(values["topic"])), values["review"], None, "topic_review", origin, source)
+    topic = one_line(text_of(values["topic"]))
+    return labelled(values | {"topic": topic}, origin, source, relation="topic_review", roles=("topic", "review"))

@@ -11,8 +11,8 @@ from cmtp.extract.pairs import pairs_of
 from cmtp.sources.document import Abstract, Article, Broken, QueryDocuments, QuestionAnswers, Section, TextPair
 from cmtp.sources.formats.text import read_plain
 from cmtp.sources.html.article import read_html
-from cmtp.sources.known import FIELD_NAMES
 from cmtp.sources.layouts import read_record
+from cmtp.sources.layouts_data import FIELD_NAMES
 from cmtp.sources.markdown.article import read_markdown
 from cmtp.sources.wiki.article import read_wiki
 from cmtp.text.clean import clean

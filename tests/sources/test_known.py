@@ -6,7 +6,7 @@ import pytest
 
 from cmtp.extract.pair import Limits
 from cmtp.extract.pairs import pairs_of
-from cmtp.sources.known import LAYOUTS
+from cmtp.sources.layouts_data import LAYOUTS
 from tests.sources.reading import broken, documents, jsonl, read
 
 LIMITS = Limits(1000, 2, 3, 2, 50, True)

@@ -95,17 +95,70 @@ def test_blank_fields(record, relation, query, passage):
 
 
 @pytest.mark.parametrize(
-    ("title", "paragraphs", "empty"), [("", ["春眠不觉晓，"], "title"), ("春晓", [], "body"), ("", [], "title")]
+    ("title", "paragraphs", "empty"), [("", ["春眠不觉晓，"], "title"), ("春晓", [], "paragraphs"), ("", [], "title")]
 )
 def test_a_poem_without_a_title_is_not_one_without_a_body(title, paragraphs, empty):
     item = read_record({"title": title, "author": "孟浩然", "paragraphs": paragraphs}, "o", "s", None)
     assert item.evidence == {"empty": empty}
 
 
-def test_a_missing_field_is_an_empty_one_unless_another_may_stand_for_it():
-    assert read_record({"title": "题", "column": "市政"}, "o", "s", None).reason == "empty_field"
-    item = read_record({"title": "题", "zhengwen": "这里是一段相当长的正文，字段的名字不认识。"}, "o", "s", None)
-    assert item.reason == "unknown_layout"
+ANSWER = "放在阴凉干燥的地方，用铁罐密封，不要和有气味的东西放在一起。" * 10
+
+
+@pytest.mark.parametrize(
+    ("record", "mapping"),
+    [
+        ({"title": "怎样保存茶叶", "answer": ANSWER}, ("question_answer", "title", "answer")),
+        ({"question": "茶叶怎么保存？", "best": "放进铁罐。"}, ("question_answer", "question", "best")),
+        ({"query": "茶叶的保质期", "top_reply": "绿茶一年，红茶三年。"}, ("title_body", "query", "top_reply")),
+        ({"text": ANSWER, "topic": "保存茶叶"}, ("title_body", "topic", "text")),
+        ({"title": "茶叶", "zhengwen": ANSWER}, ("title_body", "title", "zhengwen")),
+        # neither the order of the fields nor ids, dates, numbers and addresses count
+        (
+            {"id": "t-1", "label": "茶", "url": "https://茶.cn", "best_reply": ANSWER, "n": 3, "subject": "茶叶怎么存"},
+            ("question_answer", "subject", "best_reply"),
+        ),
+        ({"posted": "2024-03-01", "intro": ANSWER[:120], "main": ANSWER}, ("title_body", "intro", "main")),
+        ({"q": "花呗怎么还款？", "similar": "花呗的钱在哪里还？"}, ("similar_question", "q", "similar")),
+        ({"head": "茶叶", "replies": [{"text": "放铁罐"}, {"text": ANSWER}]}, ("question_answer", "head", "replies")),
+        # a title beside its column has no passage; one text has no partner
+        ({"title": "小区门口的红绿灯", "column": "市政"}, None),
+        ({"title": "茶叶"}, None),
+        ({"url": "https://a.b", "status": 301}, None),
+        ({}, None),
+    ],
+)
+def test_a_field_that_is_not_there_is_not_a_blank_one(record, mapping):
+    item = read_record(record, "dir/f.jsonl#3", "s", None)
+    assert (item.reason, item.evidence["fields"]) == ("unknown_layout", list(record))
+    proposed = item.evidence.get("recipe", {"sources": [None]})["sources"][0]
+    if mapping is None:
+        assert proposed is None
+    else:
+        relation, query, passage = mapping
+        assert proposed == {"files": "dir/f.jsonl", "relation": relation, "query": query, "passage": passage}
+        read = read_record(record, "dir/f.jsonl#3", "s", SourceMapping(**proposed))
+        assert not isinstance(read, Broken)
+
+
+@pytest.mark.parametrize(
+    ("record", "field"),
+    [
+        ({"标题": " ", "正文": "文"}, "标题"),
+        ({"instruction": "做", "output": "\n"}, "output"),
+        ({"query": "问", "pos": []}, "pos"),
+        ({"question": "问", "documents": [{"paragraphs": []}]}, "documents"),
+        ({"question": "问", "evidences": {}}, "evidences"),
+        ({"conversations": [{"from": "human", "value": "问"}]}, "conversations"),
+        ({"paragraphs": [{"context": "文", "qas": []}]}, "paragraphs"),
+        ({"context_text": "文", "qas": []}, "qas"),
+        ({"text_a": "甲", "text_b": "", "label": 1}, "text_b"),
+        ({"review_title": "", "review_body": "文"}, "review_title"),
+    ],
+)
+def test_a_blank_field_has_the_name_it_has_in_the_file(record, field):
+    item = read_record(record, "o", "s", None)
+    assert (item.reason, item.evidence) == ("empty_field", {"empty": field})
 
 
 def test_unknown_layout_shows_fields_and_a_mapping():
@@ -136,7 +189,9 @@ def test_mappings_win(relation, document):
 def test_mapping_to_a_missing_or_blank_field():
     mapping = SourceMapping(files="*", relation="similar_question", query="a", passage="b")
     assert read_record({"a": "一"}, "o", "s", mapping).evidence["missing"] == ["b"]
-    assert read_record({"a": "一", "b": " "}, "o", "s", mapping).reason == "empty_field"
+    assert read_record({"a": "一", "b": " "}, "o", "s", mapping).evidence == {"empty": "b"}
+    mapping = SourceMapping(files="*", relation="title_body", query="a", passage="b")
+    assert read_record({"a": "一", "b": " "}, "o", "s", mapping).evidence == {"empty": "b"}
 
 
 def test_columns_of_a_table():

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from cmtp.recipe_file import load_recipe
-from cmtp.sources.known import LAYOUTS
+from cmtp.sources.layouts_data import LAYOUTS
 from cmtp.sources.listing import listing
 from cmtp.sources.read import find_mapping
 

@@ -295,3 +295,21 @@ def test_csl_and_unknown_tables(tmp_path):
     mapping = {"files": "*.tsv", "relation": "question_answer", "query": "1", "passage": "2"}
     items, _ = read(tmp_path, "two.tsv", "今天天气很好\t明天会下雨\n去哪里吃饭\t附近有面馆\n".encode(), [mapping])
     assert items[1] == QuestionAnswers("two.tsv#2", "s", "去哪里吃饭", ["附近有面馆"])
+
+
+def test_a_parquet_file_of_unknown_columns_is_one_row_with_a_mapping(tmp_path):
+    rows = [{"id": n, "subject": f"第{n}种茶叶怎么保存？", "best_reply": "放在阴凉干燥的地方。" * 3} for n in range(3)]
+    items, _ = read(tmp_path, "a.parquet", parquet(rows))
+    assert broken(items) == [("a.parquet#0", "unknown_layout")]
+    (mapping,) = items[0].evidence.pop("recipe")["sources"]
+    assert items[0].evidence == {"fields": ["id", "subject", "best_reply"], "rows": 3}
+    items, _ = read(tmp_path, "a.parquet", parquet(rows), [mapping])
+    assert [item.question for item in items] == [row["subject"] for row in rows]
+    items, _ = read(tmp_path, "none.parquet", empty_parquet())
+    assert items[0].evidence == {"fields": ["x"], "rows": 0}
+
+
+def empty_parquet():
+    out = io.BytesIO()
+    pq.write_table(pa.table({"x": pa.array([], pa.string())}), out)
+    return out.getvalue()

@@ -12,8 +12,8 @@ from typing import Any, Final
 from cmtp.sources.encoding import near_undecodable, text_stream
 from cmtp.sources.formats.format import Content, Format, FormatItem
 from cmtp.sources.formats.records import MAX_RECORD, Record
-from cmtp.sources.known import FIELD_NAMES
-from cmtp.sources.labels import LABEL
+from cmtp.sources.labels import LABEL_VALUE
+from cmtp.sources.layouts_data import FIELD_NAMES
 from cmtp.sources.stream import Failure, Stream
 from cmtp.text.clean import UNDECODABLE
 
@@ -129,7 +129,7 @@ def _unnamed(row: list[str], head: str, dialect: dict[str, Any]) -> list[str]:
         return ["to title", "2", "3"]
     sample = head[: head.rfind("\n") + 1] or head
     rows = [cells for cells in csv.reader(io.StringIO(sample, newline=""), **dialect) if len(cells) == width][:200]
-    if width in (3, 4) and _share(rows, -1, LABEL) >= MOST:
+    if width in (3, 4) and _share(rows, -1, LABEL_VALUE) >= MOST:
         graded = any(_grade(cells[-1]) not in (0.0, 1.0, None) for cells in rows)
         texts = ["sentence1", "sentence2", "score" if graded else "label"]
         if width == 3:

@@ -52,6 +52,7 @@ class TableOptions:
     Attributes:
         names: field names that make a first row a header, besides those of the known layouts.
         choose: the columns to be read of all there are; None where they are of no known layout.
+        explain: evidence for a record of such columns, which is rejected.
         only_tabs: whether tabs alone may separate fields, as the file's name says.
         every_row: for readers that must not lose a text: a row with more or fewer fields than the header is a row all
             the same, and the values beside the lists of a JSON object are records.
@@ -60,6 +61,7 @@ class TableOptions:
 
     names: frozenset[str] = frozenset()
     choose: Callable[[list[str]], list[str] | None] = list
+    explain: Callable[[dict[str, Any]], dict[str, Any]] = dict
     only_tabs: bool = False
     every_row: bool = False
     every_list: bool = False

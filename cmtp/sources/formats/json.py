@@ -12,7 +12,7 @@ import msgspec
 from cmtp.sources.encoding import Utf8Stream
 from cmtp.sources.formats.format import Beginning, Certainty, Content, Format, FormatItem, holds_nul
 from cmtp.sources.formats.records import MARK_BYTES, Record, bad_json, undecodable
-from cmtp.sources.known import FIELD_NAMES
+from cmtp.sources.layouts_data import FIELD_NAMES
 from cmtp.sources.stream import CHUNK, Failure, Stream, read_up_to
 
 MAX_JSON: Final = 64 << 20

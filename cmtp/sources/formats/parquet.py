@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import IO, Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cmtp.sources.formats.format import Beginning, Certainty, Content, Format, FormatItem
+from cmtp.sources.formats.format import Beginning, Certainty, Content, Format, FormatItem, TableOptions
 from cmtp.sources.part import Part
 from cmtp.sources.stream import Failure, open_url
 
@@ -25,26 +25,26 @@ def row_groups(file: IO[bytes]) -> list[tuple[int, int]]:
 
 
 def read_parquet(
-    file: IO[bytes], choose: Callable[[list[str]], list[str] | None], groups: tuple[int, int] | None = None
+    file: IO[bytes], options: TableOptions, groups: tuple[int, int] | None = None
 ) -> Iterator[tuple[int, Any]]:
     """The rows of a Parquet file; the record number is the row number in the file.
 
     Args:
         file: seekable.
-        choose: gives the columns to be read of all there are; None where they are of no known layout.
+        options: chooses the columns. Where they are of no known layout, the table is one failure, with its first row
+            explained: to read and reject all rows would teach nothing more.
         groups: first and last + 1 of the row groups to be read; None for all.
     """
     try:
         table = pq.ParquetFile(file)
         metadata = table.metadata
-        names = table.schema_arrow.names
+        columns = options.choose(table.schema_arrow.names)
+        if columns is None:
+            evidence = options.explain(_first_row(table))
+            yield 0, Failure("unknown_layout", evidence | {"rows": metadata.num_rows})
+            return
     except (pa.ArrowException, OSError) as error:
         yield 0, Failure("truncated_file", {"format": "parquet", "error": str(error)[:200]})
-        return
-    columns = choose(names)
-    if columns is None:
-        # One row shows the fields; reading and rejecting them all would teach nothing more.
-        yield 0, Failure("unknown_layout", {"fields": [name[:40] for name in names[:20]], "rows": metadata.num_rows})
         return
     first, last = groups or (0, metadata.num_row_groups)
     number = sum(metadata.row_group(index).num_rows for index in range(first))
@@ -67,6 +67,13 @@ def _rows(table: pq.ParquetFile, group: int, columns: list[str], number: int) ->
             yield number, row
 
 
+def _first_row(table: pq.ParquetFile) -> dict[str, Any]:
+    """The first row with all columns, without values where it cannot be read."""
+    names = table.schema_arrow.names
+    row = next((row for _, row in _rows(table, 0, names, 0)), None) if table.metadata.num_row_groups else None
+    return row if isinstance(row, dict) else dict.fromkeys(names)
+
+
 def _row(batch: pa.RecordBatch, index: int) -> dict[str, Any] | Failure:
     try:
         return batch.slice(index, 1).to_pylist()[0]  # type: ignore[no-any-return]
@@ -78,7 +85,7 @@ def _read(content: Content) -> Iterator[FormatItem]:
     with content.seekable() as file:
         if content.stream.failure is None:
             groups = content.part.groups if content.part is not None else None
-            yield from read_parquet(file, content.table.choose, groups)
+            yield from read_parquet(file, content.table, groups)
 
 
 def _split(part: Part, task_bytes: int, head: bytes) -> list[Part]:

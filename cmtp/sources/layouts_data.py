@@ -1,4 +1,4 @@
-"""The known layouts: which fields make a record of which kind. Data; the first layout that fits is taken."""
+"""The known layouts: which fields make a record of which kind. To add a layout, add a row."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GRADE: Final = ("score", "similarity", "similarity_score")
 
 
 @dataclass(frozen=True)
-class Layout:
+class RecordLayout:
     """A known layout.
 
     Attributes:
@@ -31,6 +31,7 @@ class Layout:
         required: role → field names that may fill it, best first.
         optional: the same for roles that may be missing.
         lists: roles whose value must be a list.
+        fits: what else the values by role must be.
         sources: public collections that come in this layout.
         language: of records that hold two languages, the half this layout reads.
     """
@@ -40,82 +41,82 @@ class Layout:
     build: Build
     required: dict[str, tuple[str, ...]]
     optional: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    lists: frozenset[str] = frozenset()
+    lists: tuple[str, ...] = ()
+    fits: Callable[[dict[str, Any]], bool] | None = None
     sources: tuple[str, ...] = ()
     language: str = ""
 
 
-def _layout(
-    name: str,
-    relation: str,
-    build: Build,
-    required: dict[str, tuple[str, ...]],
-    optional: dict[str, tuple[str, ...]] | None = None,
-    lists: str = "",
-    sources: str = "",
-    language: str = "",
-) -> Layout:
-    names = tuple(filter(None, (one.strip() for one in sources.split(";"))))
-    return Layout(name, relation, build, required, optional or {}, frozenset(lists.split()), names, language)
+def _are_passages(values: dict[str, Any]) -> bool:
+    """Whether a list of paragraphs is SQuAD's: poems have a list of that name too."""
+    paragraphs = values["paragraphs"]
+    return bool(paragraphs) and all(isinstance(part, dict) and "context" in part for part in paragraphs)
 
 
 LAYOUTS: Final = (
-    _layout(
+    RecordLayout(
         "SQuAD",
         "question_passage",
         builders.squad,
         {"paragraphs": ("paragraphs",)},
-        lists="paragraphs",
-        sources="CMRC 2018 (SQuAD form); DRCD; DuReader-robust; DuReader-checklist; MLQA",
+        lists=("paragraphs",),
+        fits=_are_passages,
+        sources=(
+            "CMRC 2018 (SQuAD form)",
+            "DRCD",
+            "DuReader-robust",
+            "DuReader-checklist",
+            "MLQA",
+        ),
     ),
-    _layout(
+    RecordLayout(
         "CMRC 2018",
         "question_passage",
         builders.reading_2018,
         {"context": ("context_text",), "questions": ("qas",)},
-        lists="questions",
-        sources="CMRC 2018",
+        lists=("questions",),
+        sources=("CMRC 2018",),
     ),
-    _layout(
+    RecordLayout(
         "DuReader",
         "question_passage",
         builders.search_results,
         {"question": ("question",), "pages": ("documents",)},
-        lists="pages",
-        sources="DuReader 2.0 (search, zhidao)",
+        lists=("pages",),
+        sources=("DuReader 2.0 (search, zhidao)",),
     ),
-    _layout(
+    RecordLayout(
         "WebQA",
         "question_passage",
         builders.evidences,
         {"question": ("question",), "evidences": ("evidences",)},
-        sources="WebQA",
+        sources=("WebQA",),
     ),
-    _layout(
+    RecordLayout(
         "question, answer_paragraphs",
         "query_document",
         builders.query_documents,
         {"query": ("question", "query"), "documents": ("answer_paragraphs",)},
-        lists="documents",
-        sources="DuReader-retrieval",
+        lists=("documents",),
+        sources=("DuReader-retrieval",),
     ),
-    _layout(
+    RecordLayout(
         "poem",
         "title_body",
         builders.poem,
         {"title": (*TITLE, "rhythmic"), "author": ("author", "作者"), "body": ("paragraphs",)},
-        lists="body",
-        sources="chinese-poetry",
+        lists=("body",),
+        sources=("chinese-poetry",),
     ),
-    _layout(
+    RecordLayout(
         "query, pos, neg",
         "query_document",
         builders.query_documents,
         {"query": ("query",), "documents": ("pos",)},
         {"negatives": ("neg",)},
-        sources="FlagEmbedding's finetuning format",
+        sources=("FlagEmbedding's finetuning format",),
     ),
-    _layout(
+    RecordLayout(
         "query, passages",
         "query_document",
         builders.query_documents,
@@ -124,70 +125,81 @@ LAYOUTS: Final = (
             "documents": ("positive_passages", "positive", "passage", "document", "doc", "段落"),
         },
         {"negatives": ("negative_passages", "negative")},
-        sources="MIRACL-zh; mMARCO-zh (triples)",
+        sources=(
+            "MIRACL-zh",
+            "mMARCO-zh (triples)",
+        ),
     ),
-    _layout(
+    RecordLayout(
         "query, title, neg_title",
         "similar_question",
         two_texts.similar_with_negative,
         {"left": ("query",), "right": ("title",)},
         {"negative": ("neg_title",), "label": LABEL},
-        sources="SimCLUE",
+        sources=("SimCLUE",),
     ),
-    _layout(
+    RecordLayout(
         "premise, hypothesis",
         "premise_hypothesis",
         two_texts.inference,
         {"left": ("premise", "前提"), "right": ("hypothesis", "假设")},
         {"label": LABEL},
-        sources="SNLI; XNLI",
+        sources=(
+            "SNLI",
+            "XNLI",
+        ),
     ),
-    _layout(
+    RecordLayout(
         "two sentences, label",
         "similar_question",
         two_texts.sentences,
         {"left": LEFT, "right": RIGHT, "label": LABEL},
-        sources="NLI-zh (ATEC, BQ, LCQMC, PAWS-X, STS-B); AFQMC; CMNLI; OCNLI",
+        sources=(
+            "NLI-zh (ATEC, BQ, LCQMC, PAWS-X, STS-B)",
+            "AFQMC",
+            "CMNLI",
+            "OCNLI",
+        ),
     ),
-    _layout(
+    RecordLayout(
         "two sentences, grade",
         "paraphrase",
         two_texts.graded,
         {"left": LEFT, "right": RIGHT, "label": GRADE},
-        sources="STS-B",
+        sources=("STS-B",),
     ),
-    _layout("two sentences", "paraphrase", two_texts.sentences, {"left": LEFT, "right": RIGHT}),
-    _layout(
+    RecordLayout("two sentences", "paraphrase", two_texts.sentences, {"left": LEFT, "right": RIGHT}),
+    RecordLayout(
         "query, paragraph, label",
         "query_document",
         two_texts.labelled_document,
         {"query": ("query",), "document": ("para", "paragraph"), "label": LABEL},
-        sources="DuReader-retrieval (dual-encoder training set)",
+        sources=("DuReader-retrieval (dual-encoder training set)",),
     ),
-    _layout(
+    RecordLayout(
         "edits",
         "paraphrase",
         two_texts.edits,
         {"left": ("base_sentence",), "right": ("edited_sentence",)},
-        sources="wiki_atomic_edits",
+        sources=("wiki_atomic_edits",),
     ),
-    _layout(
+    RecordLayout(
         "review",
         "topic_review",
         two_texts.review,
         {"topic": ("review_title", "review_headline", "topic"), "review": ("review_body", "review_text", "review")},
-        sources="amazon_reviews_multi",
+        sources=("amazon_reviews_multi",),
     ),
-    _layout(
+    RecordLayout(
         "instruction in two languages",
         "question_answer",
         builders.question,
         {"question": ("zh_instruction",), "answers": ("zh_output",)},
         {"details": ("zh_input",)},
-        sources="alpaca_chinese_dataset",
+        sources=("alpaca_chinese_dataset",),
         language="zh",
     ),
-    _layout(
+    RecordLayout(
         "instruction in two languages, the English half",
         "question_answer",
         builders.question,
@@ -195,54 +207,59 @@ LAYOUTS: Final = (
         {"details": ("en_input",)},
         language="en",
     ),
-    _layout(
+    RecordLayout(
         "instruction",
         "question_answer",
         builders.question,
         {"question": ("instruction", "en_instruction"), "answers": ("output", "en_output", *ANSWER)},
         {"details": ("input", "en_input")},
-        sources="alpaca; alpaca-gpt4; Belle; Zhihu-KOL",
+        sources=(
+            "alpaca",
+            "alpaca-gpt4",
+            "Belle",
+            "Zhihu-KOL",
+        ),
     ),
-    _layout(
+    RecordLayout(
         "kind, input, target",
         "question_answer",
         builders.question,
         {"question": ("input",), "answers": ("target",), "kind": ("kind",)},
-        sources="Firefly",
+        sources=("Firefly",),
     ),
-    _layout(
+    RecordLayout(
         "conversation",
         "question_answer",
         builders.conversation,
         {"turns": ("conversations", "conversation", "messages")},
-        lists="turns",
-        sources="Belle (multi-turn)",
+        lists=("turns",),
+        sources=("Belle (multi-turn)",),
     ),
-    _layout(
+    RecordLayout(
         "human_answers, chatgpt_answers",
         "question_answer",
         builders.answers_of_two,
         {"question": ("question",), "answers": ("human_answers",)},
         {"more": ("chatgpt_answers",)},
-        sources="HC3-Chinese",
+        sources=("HC3-Chinese",),
     ),
-    _layout(
+    RecordLayout(
         "question, context",
         "question_passage",
         builders.context,
         {"question": ("question", "问题"), "context": ("context", "passage", "段落")},
         {"answers": ANSWER},
-        sources="CMRC 2018, DRCD, MLQA as flat rows",
+        sources=("CMRC 2018, DRCD, MLQA as flat rows",),
     ),
-    _layout(
+    RecordLayout(
         "title, desc, content of an answer",
         "question_answer",
         builders.question,
         {"question": TITLE, "answers": ("content",), "mark": ("answer_id", "answerer_tags", "star")},
         {"details": ("desc",)},
-        sources="webtext2019zh",
+        sources=("webtext2019zh",),
     ),
-    _layout(
+    RecordLayout(
         "question with title and details",
         "question_answer",
         builders.question,
@@ -251,49 +268,60 @@ LAYOUTS: Final = (
             "details": ("ask", "desc", "question_detail", "detail", "question"),
             "answers": ANSWER,
         },
-        sources="baike2018qa; Chinese-medical-dialogue-data; Zhihu QA",
+        sources=(
+            "baike2018qa",
+            "Chinese-medical-dialogue-data",
+            "Zhihu QA",
+        ),
     ),
-    _layout(
+    RecordLayout(
         "question, answer",
         "question_answer",
         builders.question,
         {"question": ("question", "ask", "prompt", "query", "问题", "提问"), "answers": ANSWER},
-        sources="ChatMed; Zhihu QA",
+        sources=(
+            "ChatMed",
+            "Zhihu QA",
+        ),
     ),
-    _layout(
+    RecordLayout(
         "title, abstract",
         "title_abstract",
         builders.abstract,
         {"title": TITLE, "abstract": ("abstract", "abst", "摘要")},
-        sources="CSL",
+        sources=("CSL",),
     ),
-    _layout(
+    RecordLayout(
         "title, summary, text",
         "title_body",
         builders.article,
         {"title": TITLE, "summary": ("summary",), "body": ("text", "document")},
-        sources="XL-Sum",
+        sources=("XL-Sum",),
     ),
-    _layout(
+    RecordLayout(
         "title, content",
         "title_body",
         builders.article,
         {"title": TITLE, "body": (*BODY, "paragraphs")},
-        sources="Wudao; wiki2019zh; news2016zh",
+        sources=(
+            "Wudao",
+            "wiki2019zh",
+            "news2016zh",
+        ),
     ),
-    _layout(
+    RecordLayout(
         "CSL title generation (no header)",
         "title_abstract",
         builders.abstract,
         {"task": ("to title",), "abstract": ("2",), "title": ("3",)},
-        sources="CSL benchmark",
+        sources=("CSL benchmark",),
     ),
-    _layout(
+    RecordLayout(
         "input, output",
         "question_answer",
         builders.question,
         {"question": ("input",), "answers": ("output",)},
-        sources="WebQA (question and answer)",
+        sources=("WebQA (question and answer)",),
     ),
 )
 """Known layouts; the first that fits is taken, so the special ones come before the general ones."""
