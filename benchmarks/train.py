@@ -28,7 +28,7 @@ limit_threads()
 def main():
     import cmtp.train  # noqa: F401 - before torch
     from cmtp.train.run import train_stages
-    from cmtp.train.settings import STAGES, load_settings
+    from cmtp.train.settings import TRAIN_STAGES, load_settings
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("shards")
@@ -41,16 +41,18 @@ def main():
     chosen = parser.parse_args()
     # no batch within a source or a task: FlagEmbedding mixes all rows, and no instruction of cmtp's rows is used
     same = ["weak.within=all", "finetune.within=all", "finetune.instruction=false", "finetune.negatives=2"]
-    changes = [f"{stage}.{name}" for stage in STAGES for name in (f"max_steps={chosen.steps}", "loader_workers=0")]
+    changes = [
+        f"{stage}.{name}" for stage in TRAIN_STAGES for name in (f"max_steps={chosen.steps}", "loader_workers=0")
+    ]
     settings = load_settings(chosen.preset, None, [*changes, *same])
     lines = ["| stage | trainer | batch | rows/s | tokens/s | TFLOP/s | of peak |", "|---|---|--:|--:|--:|--:|--:|"]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "model"
-        run = train_stages(chosen.shards, str(out), settings, STAGES, threads=chosen.threads)
+        run = train_stages(chosen.shards, str(out), settings, TRAIN_STAGES, threads=chosen.threads)
         weights = (run.folder / "model.safetensors").stat().st_size / 4
         config = json.loads((run.folder / "config.json").read_text(encoding="utf-8"))
         embeddings = config["vocab_size"] * config["hidden_size"]  # looked up, not multiplied
-        for stage in STAGES:
+        for stage in TRAIN_STAGES:
             mine = getattr(settings, stage)
             rates = run.facts[stage]["rates"]
             twice = stage != "pretrain" and mine.batch > mine.chunk

@@ -27,7 +27,7 @@ from cmtp.shards.held_out import RetrievalTask, manifest_sha256, retrieval_task
 from cmtp.train import stages
 from cmtp.train.card import make_model_card
 from cmtp.train.report import REPORT, held_out_report
-from cmtp.train.settings import STAGES, TrainSettings
+from cmtp.train.settings import TRAIN_STAGES, TrainSettings
 from cmtp.train.shards import Corpus
 
 TRAIN_WORK = ".work"
@@ -110,7 +110,7 @@ def train_stages(
     _barrier(place)
     current = _prepare(place, corpus, settings, init)
     facts: dict[str, Any] = {}
-    for stage in [stage for stage in STAGES if stage in wanted]:
+    for stage in [stage for stage in TRAIN_STAGES if stage in wanted]:
         current, facts[stage] = _stage(stage, current, corpus, settings, place)
     return TrainedStages(current, facts, identity, place)
 

@@ -15,7 +15,7 @@ from cmtp.errors import UsageError
 from cmtp.recipe import Settings
 from cmtp.shards.held_out import Split
 
-STAGES = ("pretrain", "weak", "finetune")
+TRAIN_STAGES = ("pretrain", "weak", "finetune")
 """The stages in their order."""
 
 PRESETS = ("nano", "small", "base")
@@ -193,7 +193,7 @@ def stage_names(text: str) -> tuple[str, ...]:
     Raises:
         UsageError: an unknown stage.
     """
-    named = set(STAGES) if text == "all" else set(text.split(","))
-    if unknown := named - set(STAGES):
-        raise UsageError(f"--stage {text}: {', '.join(sorted(unknown))} is none of {', '.join(STAGES)}, all")
-    return tuple(stage for stage in STAGES if stage in named)
+    named = set(TRAIN_STAGES) if text == "all" else set(text.split(","))
+    if unknown := named - set(TRAIN_STAGES):
+        raise UsageError(f"--stage {text}: {', '.join(sorted(unknown))} is none of {', '.join(TRAIN_STAGES)}, all")
+    return tuple(stage for stage in TRAIN_STAGES if stage in named)

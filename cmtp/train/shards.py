@@ -114,13 +114,13 @@ def finetune_row(row: dict[str, object], settings: FinetuneSettings, held_texts:
     relation = str(row["relation"])
     return TrainRow(
         str(row["query"]),
-        (pos[first],),
-        tuple(neg[i] for i in drawn),
-        tuple(pos_scores[first : first + 1]),
-        tuple(neg_scores[i] for i in drawn if neg_scores),
-        str(row.get("instruction") or "") if settings.instruction else "",
-        relation not in settings.no_in_batch,
-        _group(settings.within, str(row["source"]), str(row["task"])),
+        pos=(pos[first],),
+        neg=tuple(neg[i] for i in drawn),
+        pos_scores=tuple(pos_scores[first : first + 1]),
+        neg_scores=tuple(neg_scores[i] for i in drawn if neg_scores),
+        instruction=str(row.get("instruction") or "") if settings.instruction else "",
+        in_batch=relation not in settings.no_in_batch,
+        group=_group(settings.within, str(row["source"]), str(row["task"])),
     )
 
 
