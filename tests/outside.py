@@ -8,6 +8,27 @@ from cmtp.encoders.base import EncoderCard, check_texts
 from cmtp.filters.rule import Rule
 from cmtp.mining.dense import Hits
 from cmtp.mining.miners import MinerCard
+from cmtp.sources.encoding import decode
+from cmtp.sources.formats.format import Format
+from cmtp.sources.stream import Failure
+
+# a format: 问：… and 答：… on a line each
+
+
+def read_faq(content):
+    question, number = "", 0
+    for line in decode(content.stream.read(), content.encoding).splitlines():
+        kind, _, text = line.partition("：")
+        if kind == "答" and question:
+            number += 1
+            yield number, {"question": question, "answer": text}
+        elif kind != "问":
+            number += 1
+            yield number, Failure("bad_record", {"line": line})
+        question = text if kind == "问" else ""
+
+
+FAQ = Format("faq", (".faq",), gives="records", about="questions and answers", read=read_faq, text=True)
 
 # a filter rule with a measure of its own
 

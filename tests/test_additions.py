@@ -10,6 +10,9 @@ import pytest
 from tests.builds import SAMPLE, cli
 
 ENTRY_POINTS = """
+[cmtp.formats]
+faq = outside_cmtp:FAQ
+
 [cmtp.rules]
 exclamations = outside_cmtp:EXCLAMATIONS
 
@@ -34,6 +37,9 @@ def build(tmp_path_factory):
     shutil.copytree(SAMPLE / "raw/tech_blog", folder / "raw/tech_blog")
     shouting = "# 大声的标题\n\n今天的菜价真的便宜！！！！！快来看看吧！！！！！大家都说好！！！！！\n"
     (folder / "raw/kitchen_notes/大声.md").write_text(shouting, encoding="utf-8")
+    faq = "问：自行车怎么上牌？\n答：带上发票和身份证，去派出所登记，当天就能拿到牌。\n这一行什么也不是\n"
+    (folder / "raw/bikes").mkdir()
+    (folder / "raw/bikes/a.faq").write_bytes(faq.encode("gb18030"))
     path = os.pathsep.join([str(site), str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
     settings = ["similarity.encoder=letters", "mine.share=1.0", "mine.first_rank=1"]
     options = [word for setting in settings for word in ("--set", setting)]
@@ -42,6 +48,13 @@ def build(tmp_path_factory):
         env=os.environ | {"PYTHONPATH": path},
     )
     return folder / "out"
+
+
+def test_a_format_is_read(build):
+    pairs = pl.concat([pl.read_parquet(path) for path in build.rglob(".work/extract-*/kept/*.parquet")])
+    assert pairs.filter(pl.col("origin") == "bikes/a.faq#1")["query"].to_list() == ["自行车怎么上牌？"]
+    rejects = pl.read_parquet(build / "rejects/extract/*.parquet")
+    assert rejects.filter(pl.col("origin") == "bikes/a.faq#2")["reason"].to_list() == ["bad_record"]
 
 
 def test_a_rule_with_its_measure_rejects(build):
