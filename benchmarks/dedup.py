@@ -30,9 +30,10 @@ import scipy.sparse as sp
 from benchmarks.dedup_data import make, perturb, table
 from benchmarks.dedup_peers import DROPS, SKETCHES, drops, installed
 from benchmarks.dedup_scale import JACCARD_ALONE, pathological, run_stage, scaling
+from cmtp.dedup.candidates import cut_of
 from cmtp.dedup.minhash import band_keys, signatures
+from cmtp.dedup.settings import DedupSettings
 from cmtp.engine.store import Store
-from cmtp.recipe import DedupSettings
 from cmtp.text.compare import comparison_form, fold
 from cmtp.text.ngrams import shingle_sets
 
@@ -135,15 +136,15 @@ def quality(texts: list[str], rows: int, workers: int) -> list[str]:
     sample = quality_rows(texts, rows)
     alike = similar_pairs(sample, SETTINGS.threshold)
     signature = signatures(fold(pa.array(sample)), SETTINGS.permutations, SETTINGS.shingle, 42)
-    keys = band_keys(signature, SETTINGS.bands, SETTINGS.permutations // SETTINGS.bands)
+    keys = band_keys(signature, *cut_of(SETTINGS))
     candidates = np.mean([(keys[a] == keys[b]).any() for a, b in alike])
     short = sum(len(comparison_form(text)) <= 12 for text in sample)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder)
         store.write_table("in.parquet", table(list(range(len(sample))), sample))
         run = run_stage(store, ["in.parquet"], workers, **JACCARD_ALONE)
-        rejects = store.read_table(run.job.rejects(0), columns=["origin"])["origin"].to_pylist()
-    results = {"cmtp": ({int(one.split("#")[1]) - 1 for one in rejects}, run.seconds)}
+        rejects = store.read_table(run.rejects[0], columns=["origin"])["origin"].to_pylist()
+    results = {"cmtp": ({int(origin.split("#")[1]) - 1 for origin in rejects}, run.seconds)}
     results |= {name: drops(name, sample, SETTINGS.threshold) for name in DROPS if installed(name)}
     lines = [
         f"## Against brute force: {len(sample):,} passages, {len(alike):,} pairs of Jaccard ≥ {SETTINGS.threshold}",
@@ -167,8 +168,9 @@ def whole_stage(texts: list[str], rows: int, peer_rows: int, workers: int, scrat
         runs = [run_stage(Store(folder), files, workers)]
         Store(folder).remove("dedup")
         runs.append(run_stage(Store(folder), files, workers))
-        size = sum(Store(folder).read_table(one, ["passage"]).nbytes for one in files) / 1e6
-        some = [text for one in files for text in Store(folder).read_table(one, ["passage"])["passage"].to_pylist()]
+        tables = [Store(folder).read_table(file, ["passage"]) for file in files]
+        size = sum(table.nbytes for table in tables) / 1e6
+        passages = [text for table in tables for text in table["passage"].to_pylist()]
     seconds, cpu = min(run.seconds for run in runs), min(run.cpu for run in runs)
     rate = rows / seconds
     lines = [
@@ -180,12 +182,12 @@ def whole_stage(texts: list[str], rows: int, peer_rows: int, workers: int, scrat
     ]
     if not installed("datatrove"):
         return [*lines, "| datatrove | | | skipped: not installed | | | |"]
-    some = some[:peer_rows]
-    _, took = drops("datatrove", some, SETTINGS.threshold)
-    theirs = len(some) / took
-    which = "the first" if len(some) < rows else "the same"
+    passages = passages[:peer_rows]
+    _, took = drops("datatrove", passages, SETTINGS.threshold)
+    theirs = len(passages) / took
+    which = "the first" if len(passages) < rows else "the same"
     lines.append(
-        f"| datatrove, {which} rows | {workers} | {len(some):,} | {took:.1f} | {theirs:,.0f} | "
+        f"| datatrove, {which} rows | {workers} | {len(passages):,} | {took:.1f} | {theirs:,.0f} | "
         f"| {rate / theirs:.0f} × as fast |"
     )
     return lines

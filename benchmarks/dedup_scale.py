@@ -18,29 +18,32 @@ import pyarrow as pa
 
 from benchmarks.dedup_data import boilerplate, make
 from benchmarks.loglog import Panel, at, svg
-from cmtp.dedup.references import resolve
-from cmtp.dedup.stage import DedupStage
+from cmtp.dedup.settings import DedupSettings
+from cmtp.dedup.stage import DedupStage, dedup_work
+from cmtp.engine import plan as engine
 from cmtp.engine.executor import ProcessExecutor
+from cmtp.engine.figures import plain
 from cmtp.engine.store import Store
-from cmtp.engine.task import StageJob
-from cmtp.recipe import Recipe
+from cmtp.engine.task import Job
 
 JACCARD_ALONE = {"number_chars": 0, "same_amounts": 0, "same_subject": False}
-"""Settings with which nothing but the similarity decides, as the known truth has it."""
+"""Settings with which the similarity alone decides, as in the known truth."""
 
 
 @dataclass
 class Run:
     """What one run of the stage took."""
 
-    job: StageJob
+    kept: list[str]
+    """The partitions that it kept."""
+    rejects: list[str]
+    """The partitions that it rejected."""
     seconds: float
     cpu: float
-    """Seconds of processor time of this process and its workers: what the machine's other work does not change."""
+    """Seconds of processor time of this process and its workers: other work on the machine does not change it."""
     peak: int
-    facts: dict[str, Any]
-    steps: dict[str, tuple[float, int]]
-    """By kind of task: seconds of all of them together, largest resident set in bytes."""
+    """Largest resident set of all processes together, in bytes."""
+    figures: dict[str, Any]
 
 
 @contextmanager
@@ -69,34 +72,23 @@ def peak_memory() -> Iterator[list[int]]:
 def cpu_seconds() -> float:
     """Processor time so far of this process and of its children that ended."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def run_stage(store: Store, inputs: list[str], workers: int, **settings: Any) -> Run:
     """Parquet in, verdicts out; the start of the workers is counted."""
-    resolved = Recipe(dedup=settings).stage_settings("dedup")  # type: ignore[arg-type]
-    job = StageJob(store, "dedup", inputs, resolved | {"references": resolve(resolved)})
-    facts: dict[str, Any] = {}
-    steps: dict[str, tuple[float, int]] = {}
+    job = Job(store, "dedup", dedup_work(DedupSettings(**settings), seed=42))
     start, busy = time.perf_counter(), cpu_seconds()
     with peak_memory() as peak, ProcessExecutor(workers) as executor:
-        for tasks in DedupStage().steps(job):
-            for receipt in executor.run(tasks, store):
-                name = receipt.name.rsplit("-", 1)[0]
-                for key, value in receipt.facts.items():
-                    if not isinstance(value, int):
-                        continue
-                    facts[f"{name} {key}"] = facts.get(f"{name} {key}", 0) + value
-                seconds, most = steps.get(name, (0.0, 0))
-                steps[name] = seconds + receipt.seconds, max(most, receipt.peak_rss)
-    return Run(job, time.perf_counter() - start, cpu_seconds() - busy, peak[0], facts, steps)
+        run = engine.run_stage(DedupStage(), job, inputs, fingerprint="", executor=executor)
+    seconds, cpu = time.perf_counter() - start, cpu_seconds() - busy
+    return Run(run.kept, run.rejects, seconds, cpu, peak[0], plain(run.figures))
 
 
 def kept_rows(run: Run, store: Store) -> np.ndarray:
     """Numbers of the rows that stayed, sorted."""
-    tables = [store.read_table(run.job.kept(index), ["origin"]) for index in range(len(run.job.inputs))]
-    origins = pa.concat_tables(tables)["origin"].to_pylist()
-    return np.sort(np.array([int(one.split("#")[1]) - 1 for one in origins], np.int64))
+    origins = pa.concat_tables(store.read_table(path, ["origin"]) for path in run.kept)["origin"].to_pylist()
+    return np.sort(np.array([int(origin.split("#")[1]) - 1 for origin in origins], np.int64))
 
 
 def scaling(texts: list[str], sizes: list[int], workers: int, scratch: str | None, chart: str | None) -> list[str]:
@@ -142,6 +134,6 @@ def pathological(sizes: list[int], workers: int, scratch: str | None) -> list[st
                 kept = kept_rows(run, store)
             lines.append(
                 f"| {kind} | {size:,} | {run.seconds:.1f} | {run.cpu:.1f} | {run.peak / 2**30:.2f} "
-                f"| {run.facts.get('verify-passage comparisons', 0):,} | {len(kept):,} |"
+                f"| {run.figures.get('comparisons', 0):,} | {len(kept):,} |"
             )
     return lines

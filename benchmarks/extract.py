@@ -27,7 +27,7 @@ from typing import Any
 import psutil
 
 from cmtp.engine.store import Store
-from cmtp.engine.task import StageJob
+from cmtp.engine.task import Job
 from cmtp.extract.stage import ExtractStage
 from cmtp.recipe import Recipe
 from cmtp.sources.discover import discover
@@ -41,12 +41,12 @@ def extract(root: Path) -> tuple[float, int, int]:
     """(CPU seconds, bytes read, pairs) of the extract stage over a folder, in this process."""
     with tempfile.TemporaryDirectory() as out:
         store = Store(out)
-        files = discover([str(root)], RECIPE.extract, RECIPE.sources)
-        job = StageJob(store, "extract", [], RECIPE.stage_settings("extract") | {"strict": False})
+        stage = ExtractStage(discover([str(root)], []))
+        job = Job(store, "extract", stage.resolve(RECIPE, {}))
         start, size, pairs = time.process_time(), 0, 0
-        for step in ExtractStage(files).steps(job):
+        for step in stage.steps(job, []):
             for task in step:
-                result = task.function()(task, store)
+                result = task.run()
                 size += result.bytes
                 pairs += result.ledger.rows_kept
         return time.process_time() - start, size, pairs

@@ -48,8 +48,8 @@ def megabytes(pairs: pl.DataFrame, *columns: str) -> float:
 def ours(pairs: pl.DataFrame) -> list[Row]:
     from cmtp.filters import malicious
     from cmtp.filters.book import open_book
+    from cmtp.filters.settings import FilterSettings
     from cmtp.filters.verdict import judge
-    from cmtp.recipe import FilterSettings
 
     matcher = malicious.Matcher()
     size = megabytes(pairs, "query", "passage")
@@ -61,7 +61,7 @@ def ours(pairs: pl.DataFrame) -> list[Row]:
     }
     rows = []
     for name, given in settings.items():
-        book = open_book(FilterSettings(**given).model_dump())
+        book = open_book(FilterSettings(**given))
         used = matcher if book.malicious else None
         judge(pairs[:100], book, used)  # compiles the kernels
         rate = size / seconds(lambda book=book, used=used: judge(pairs, book, used))

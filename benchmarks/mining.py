@@ -35,7 +35,7 @@ from cmtp.encoders.registry import load_encoder
 from cmtp.mining.dense import Matrix, exact_nearest
 from cmtp.mining.negatives import find_negatives
 from cmtp.mining.pool import Pool, Queries, mean_of
-from cmtp.recipe import MineSettings
+from cmtp.mining.settings import MineSettings
 
 SYNONYMS = (
     ("可以", "能够"), ("因为", "由于"), ("但是", "不过"), ("使用", "采用"), ("如果", "假如"), ("需要", "要"),

@@ -27,11 +27,10 @@ from benchmarks.encoders_static import area_under_curve, read_pairs
 from cmtp.encoders.base import Encoder
 from cmtp.encoders.registry import load_encoder
 from cmtp.engine.store import Store
-from cmtp.recipe import SimilaritySettings
-from cmtp.similarity.bands import Sample, choose
-from cmtp.similarity.calibrate import calibrate, shuffle
-from cmtp.similarity.cuts import combined, score, weigh
-from cmtp.similarity.vectors import SIDES, SparseVectors
+from cmtp.similarity.bands import ScoredSample, bands_for_agreement
+from cmtp.similarity.cuts import Scores, calibrate_cut, centre_of, combined, pair_scores, shuffle, weigh
+from cmtp.similarity.settings import SimilaritySettings
+from cmtp.similarity.vectors import SIDES, PairVectors, SparseVectors
 
 CASCADE = SimilaritySettings(encoder="e5-small", cascade="static-zh")
 """Defaults of a cascade; the encoders are those of the command line."""
@@ -57,31 +56,21 @@ def exchange_titles(titles: np.ndarray, documents: np.ndarray, share: float, rng
     return rows
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """Vectors of pairs by one encoder, and their centres."""
-
-    query: np.ndarray
-    passage: np.ndarray
-
-    def scores(self, left: np.ndarray, right: np.ndarray, sample: np.ndarray | None = None) -> np.ndarray:
-        """Scores of queries `left` with passages `right`, centred by the pairs of a sample."""
-        of = slice(None) if sample is None else sample
-        centre = self.query[of].mean(axis=0), self.passage[of].mean(axis=0)
-        return score(self.query[left], self.passage[right], centre)
-
-    def asked(self, rows: np.ndarray) -> Encoded:
-        """The same with the queries of other rows."""
-        return Encoded(self.query[rows], self.passage)
+def scores_of(
+    vectors: PairVectors, left: np.ndarray, right: np.ndarray, sample: np.ndarray | slice = slice(None)
+) -> np.ndarray:
+    """Scores of queries `left` with passages `right`, centred by the pairs of a sample."""
+    pairs = PairVectors(vectors.query[left], vectors.passage[right])
+    return pair_scores(pairs, centre_of(vectors.take(sample)))
 
 
-def encode(encoder: Encoder, pairs: pl.DataFrame, keep: Path) -> Encoded:
+def encode(encoder: Encoder, pairs: pl.DataFrame, keep: Path) -> PairVectors:
     """Vectors of queries and passages, those of earlier runs among them."""
-    store, kept = Store(str(keep / encoder.weights_hash[:16])), SparseVectors("kept", 0)
-    texts = {side: pa.chunked_array([pairs[side].to_arrow().cast(pa.large_string())]) for side in SIDES}
+    cache = SparseVectors(Store(str(keep / encoder.weights_hash[:16])), "kept", 0)
+    texts = pa.table({side: pairs[side].to_arrow().cast(pa.large_string()) for side in SIDES})
     tag = hashlib.sha256(repr(pairs.select("query", "passage").rows()).encode()).hexdigest()[:16]
-    kept.add(store, tag, texts, encoder)
-    return Encoded(*(kept.vectors(store, side, texts[side]) for side in SIDES))
+    cache.add(tag, texts, encoder)
+    return cache.open().pairs(texts)
 
 
 @dataclass(frozen=True)
@@ -89,21 +78,20 @@ class Group:
     """True and shuffled scores of a source and relation, by the encoder and by the cheap one of a cascade."""
 
     name: str
-    cosines: tuple[np.ndarray, np.ndarray]
-    dear: tuple[np.ndarray, np.ndarray]
-    cheap: tuple[np.ndarray, np.ndarray] | None
+    cosines: Scores
+    expensive: Scores
+    cheap: Scores | None
 
-    def together(self) -> tuple[np.ndarray, np.ndarray]:
+    def together(self) -> Scores:
         """Both encoders' scores added."""
         assert self.cheap is not None
-        weight = weigh(self.dear, self.cheap, CASCADE.model_dump())
-        true, wrong = (combined(dear, cheap, weight) for dear, cheap in zip(self.dear, self.cheap, strict=True))
-        return true, wrong
+        weight = weigh(self.expensive, self.cheap, CASCADE)
+        return Scores(*(combined(a, b, weight) for a, b in zip(self.expensive, self.cheap, strict=True)))
 
 
 def measure_groups(encoders: list[Encoder], pairs: pl.DataFrame, seed: int, keep: Path) -> list[Group]:
     """Scores of every source and relation with 50 pairs or more."""
-    found = []
+    groups = []
     for (source, relation), group in pairs.group_by("source", "relation", maintain_order=True):
         if len(group) < 50:
             continue
@@ -112,11 +100,13 @@ def measure_groups(encoders: list[Encoder], pairs: pl.DataFrame, seed: int, keep
         right = np.concatenate([np.roll(np.arange(n), shift) for shift in shifts])
         rows, left = np.arange(n), np.tile(np.arange(n), SHUFFLES)
         vectors = [encode(encoder, group, keep) for encoder in encoders]
-        centred = [(one.scores(rows, rows), one.scores(left, right)) for one in vectors]
-        plain = [score(vectors[0].query[a], vectors[0].passage[b], None) for a, b in ((rows, rows), (left, right))]
+        centred = [Scores(scores_of(one, rows, rows), scores_of(one, left, right)) for one in vectors]
+        query, passage = vectors[0]
+        shuffled = PairVectors(query[left], passage[right])
+        plain = Scores(pair_scores(vectors[0], None), pair_scores(shuffled, None))
         cheap = centred[1] if len(centred) > 1 else None
-        found.append(Group(f"{source} | {relation}", (plain[0], plain[1]), centred[0], cheap))
-    return found
+        groups.append(Group(f"{source} | {relation}", plain, centred[0], cheap))
+    return groups
 
 
 def print_groups(groups: list[Group]) -> None:
@@ -126,9 +116,9 @@ def print_groups(groups: list[Group]) -> None:
     print("|---|---|---:|---:|---:|" + ("---:|---:|" if more else ""))
     rows = []
     for group in groups:
-        kinds = [group.cosines, group.dear, *([group.cheap, group.together()] if group.cheap else [])]
+        kinds = [group.cosines, group.expensive, *([group.cheap, group.together()] if group.cheap else [])]
         rows.append([area_under_curve(*kind) for kind in kinds])
-        print(f"| {group.name} | {len(group.dear[0])} | " + " | ".join(f"{area:.4f}" for area in rows[-1]) + " |")
+        print(f"| {group.name} | {len(group.expensive[0])} | " + " | ".join(f"{area:.4f}" for area in rows[-1]) + " |")
     print("| mean | | | " + " | ".join(f"{area:.4f}" for area in np.mean(rows, axis=0)) + " |")
 
 
@@ -138,12 +128,12 @@ def print_share(groups: list[Group], rows: dict[str, int]) -> None:
     samples = {}
     for group in groups:
         true, wrong = group.together()
-        limit = np.float32(calibrate(true, wrong, settings.shuffled_share, settings.max_loss).threshold)
+        limit = np.float32(calibrate_cut(Scores(true, wrong), settings.shuffled_share, settings.max_loss).threshold)
         first = slice(0, len(true))  # one wrong pair for every pair, as the stage has them
         assert group.cheap is not None
         cheap, false = group.cheap[0], group.cheap[1][first]
-        samples[group.name] = Sample(cheap, true >= limit, rows[group.name], false, wrong[first] >= limit)
-    found = choose(samples, settings.agreement)
+        samples[group.name] = ScoredSample(cheap, true >= limit, rows[group.name], false, wrong[first] >= limit)
+    found = bands_for_agreement(samples, settings.agreement)
     total = sum(rows.values())
     sampled = sum(len(one.cheap) for one in samples.values()) / total
     print(f"\nof {total:,} pairs: {found.share:.1%} in a band, {sampled:.1%} sampled, ", end="")
@@ -157,7 +147,7 @@ def print_share(groups: list[Group], rows: dict[str, int]) -> None:
 
 
 def cut_planted(
-    vectors: list[Encoded], pairs: pl.DataFrame, share: float, draws: int, seed: int
+    vectors: list[PairVectors], pairs: pl.DataFrame, share: float, draws: int, seed: int
 ) -> dict[str, list[list[float]]]:
     """Per kind of decision and draw: share of the exchanged removed, of the others lost, seen by the last encoder."""
     documents, titles = pairs["doc_id"].to_numpy(), pairs["query"].to_numpy()
@@ -172,26 +162,28 @@ def cut_planted(
         keys = rng.permutation(len(rows)).astype(np.uint64)
         sample = np.argsort(keys)[: settings.sample]
         left, right = (sample[one] for one in shuffle(np.zeros(len(sample), np.int64), keys[sample], codes[sample]))
+        exchanged = [PairVectors(query[rows], passage) for query, passage in vectors]
         scores = [
-            (one.asked(rows).scores(all_rows, all_rows, sample), one.asked(rows).scores(left, right, sample))
-            for one in vectors
+            (scores_of(one, all_rows, all_rows, sample), scores_of(one, left, right, sample)) for one in exchanged
         ]
 
         def cut(true: np.ndarray, wrong: np.ndarray, sample: np.ndarray = sample) -> np.float32:
-            return np.float32(calibrate(true[sample], wrong, settings.shuffled_share, settings.max_loss).threshold)
+            found = calibrate_cut(Scores(true[sample], wrong), settings.shuffled_share, settings.max_loss)
+            return np.float32(found.threshold)
 
         def count(kind: str, gone: np.ndarray, seen: float, planted: np.ndarray = planted) -> None:
             found.setdefault(kind, []).append([float(gone[planted].mean()), float(gone[~planted].mean()), seen])
 
         count("encoder", scores[0][0] < cut(*scores[0]), 1.0)
         if len(scores) > 1:
-            (dear, dear_wrong), (cheap, cheap_wrong) = scores
-            weight = weigh((dear[sample], dear_wrong), (cheap[sample], cheap_wrong), settings.model_dump())
-            true, wrong = combined(dear, cheap, weight), combined(dear_wrong, cheap_wrong, weight)
+            (expensive, expensive_wrong), (cheap, cheap_wrong) = scores
+            sampled = Scores(expensive[sample], expensive_wrong), Scores(cheap[sample], cheap_wrong)
+            weight = weigh(*sampled, settings)
+            true, wrong = combined(expensive, cheap, weight), combined(expensive_wrong, cheap_wrong, weight)
             limit = cut(true, wrong)
             count("both together", true < limit, 1.0)
-            known = Sample(cheap[sample], true[sample] >= limit, len(rows), cheap_wrong, wrong >= limit)
-            band = choose({"": known}, settings.agreement).bands[""]
+            known = ScoredSample(cheap[sample], true[sample] >= limit, len(rows), cheap_wrong, wrong >= limit)
+            band = bands_for_agreement({"": known}, settings.agreement).bands[""]
             seen = (cheap >= band.low) & (cheap < band.high)
             seen[sample] = True
             count("cascade", np.where(seen, true < limit, cheap < band.low), float(seen.mean()))

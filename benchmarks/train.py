@@ -28,7 +28,7 @@ limit_threads()
 def main():
     import cmtp.train  # noqa: F401 - before torch
     from cmtp.train.run import train_stages
-    from cmtp.train.settings import TRAIN_STAGES, load_settings
+    from cmtp.train.settings import TRAIN_STAGES, load_train_settings
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("shards")
@@ -44,7 +44,7 @@ def main():
     changes = [
         f"{stage}.{name}" for stage in TRAIN_STAGES for name in (f"max_steps={chosen.steps}", "loader_workers=0")
     ]
-    settings = load_settings(chosen.preset, None, [*changes, *same])
+    settings = load_train_settings(chosen.preset, None, [*changes, *same])
     lines = ["| stage | trainer | batch | rows/s | tokens/s | TFLOP/s | of peak |", "|---|---|--:|--:|--:|--:|--:|"]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "model"

@@ -1,112 +1,161 @@
 """What `cmtp calibrate` measures: similarities of true and shuffled pairs, and the cuts that would follow.
 
+1. The pairs are those of a build that its similarity stage saw, or raw text built up to the filter.
+2. `_sample` takes the pairs that the similarity stage would sample, into a temporary folder.
+3. They are encoded there, and the stage's steps up to the cut run over them (`cut_steps`).
+
 Only the sample is encoded, so an expensive encoder can be tried on a large build in minutes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
-from cmtp.build import build
-from cmtp.engine.executor import SerialExecutor
-from cmtp.engine.plan import run_stage
+from cmtp.build import build, open_workers, run_stages
+from cmtp.columns import codes_in
+from cmtp.engine.figures import plain_values
 from cmtp.engine.progress import BuildProgress
+from cmtp.engine.stage import Stage, StageFolder, StageRun
 from cmtp.engine.store import Store
-from cmtp.engine.task import StageJob, Task
+from cmtp.engine.task import Job, Task
 from cmtp.errors import UsageError
-from cmtp.interrupt import scratch_folder
-from cmtp.planning import Options, check_encoders
-from cmtp.recipe_file import load_recipe
+from cmtp.order import order_keys
+from cmtp.planning import Options, plan_stages
+from cmtp.recipe import load_recipe
 from cmtp.schema import PAIRS
-from cmtp.shards.manifest import merge_facts
-from cmtp.shards.order import order_keys
-from cmtp.similarity.encode import EncodeStage, encode_settings
-from cmtp.similarity.groups import codes, group_names, rank_in_group
-from cmtp.similarity.stage import SimilarityStage
+from cmtp.settings import RecipeBase
+from cmtp.similarity.cut_steps import cut_steps
+from cmtp.similarity.encode import EncodeStage
+from cmtp.similarity.groups import group_names, lowest_in_group
+from cmtp.similarity.settings import SimilaritySettings, SimilarityWork
+from cmtp.similarity.stage import SimilarityStage, uncalibrated_cut
 
-PART = "sampled.parquet"
+PART_ROWS = 5000
+"""Sampled pairs per task: so many that the encoder's batches are full, so few that all workers have some."""
 
 
-class CalibrateStage(SimilarityStage):
-    """The similarity stage up to the cut."""
+class CalibrateStage(Stage[SimilarityWork]):
+    """The steps of the similarity stage up to the cut, over a sample.
+
+    Args:
+        group_rows: pairs of every source/relation in the build; the sample may hold fewer.
+    """
 
     name: ClassVar[str] = "calibrate"
-    rejects_rows: ClassVar[bool] = False
+    reads: ClassVar[tuple[str, ...]] = ("encode",)
+    writes_rows: ClassVar[bool] = False
+    decides: ClassVar[bool] = False
 
-    def steps(self, job: StageJob) -> Iterator[list[Task]]:
-        """See cmtp.engine.task.Stage."""
-        for tasks in super().steps(job):
-            yield tasks
-            if tasks[0].name.startswith("cut-"):
-                return
+    def __init__(self, group_rows: dict[str, int]) -> None:
+        self.group_rows = group_rows
+
+    def resolve(self, recipe: RecipeBase, before: Mapping[str, StageFolder]) -> SimilarityWork:
+        """What the similarity stage is given."""
+        return SimilarityStage().resolve(recipe, before)
+
+    def steps(self, job: Job[SimilarityWork], inputs: list[str]) -> Iterator[list[Task]]:
+        """See `cut_steps`."""
+        return cut_steps(job, inputs, self.group_rows)
+
+    def summary(self, run: StageRun) -> str:
+        """See Stage."""
+        return "sample measured"
+
+    def processes(self, settings: SimilarityWork) -> int | None:
+        """As of the similarity stage."""
+        return SimilarityStage().processes(settings)
 
 
 def measure(
-    raw_or_shards: str, recipe: Path | None, overrides: list[str] | None, progress: BuildProgress
+    raw_or_shards: str,
+    recipe: Path | None,
+    overrides: list[str] | None,
+    options: Options,
+    progress: BuildProgress,
 ) -> dict[str, Any]:
     """Calibrate on raw text or on a build.
 
     Args:
         raw_or_shards: raw text, which is built up to the filter first, or the output folder of a build.
-        recipe: file of settings; None: the defaults, or those the build was made with.
+        recipe: file of settings that change those the build was made with, or the defaults.
         overrides: as of ``--set``.
-        progress: told of every task.
+        options: workers and memory.
+        progress: hears of every task.
 
     Returns:
-        ``calibration``: by source/relation; ``cascade``: agreement and bands, if the recipe has a cascade.
+        ``calibration``: by source/relation. ``cascade``: agreement and bands, if the recipe has a cascade. If there are
+        too few pairs for both, ``uncalibrated`` instead: ``encoder``, ``cut`` (what takes effect, or None), ``pairs``
+        and ``min_sample``.
 
     Raises:
-        UsageError: a fixed threshold leaves nothing to calibrate, or there are too few pairs.
+        UsageError: a fixed threshold leaves nothing to calibrate.
         CmtpError: as `build`.
     """
     store = Store(raw_or_shards)
     built = store.exists("manifest.json")
     settings = load_recipe(recipe, overrides, store.read_json("manifest.json")["recipe"] if built else None)
-    check_encoders(settings)
-    similarity = settings.stage_settings("similarity")
-    if similarity["threshold"] is not None and similarity["cascade"] is None:
-        raise UsageError("similarity.threshold is set, which leaves nothing to calibrate: set it to null")
-    with scratch_folder("cmtp-calibrate-") as folder:
-        scratch = Store(f"{folder}/sample")
+    similarity = settings.of(SimilaritySettings)
+    SimilarityStage().check(settings)
+    if not similarity.needs_sample:
+        raise UsageError(
+            f"similarity.threshold is set to {similarity.threshold}, which leaves nothing to calibrate: "
+            "add --set similarity.threshold=null"
+        )
+    with tempfile.TemporaryDirectory(prefix="cmtp-calibrate-") as folder:
         if not built:
             store = Store(f"{folder}/build")
-            build([raw_or_shards], store.root, settings, Options(until="filter"), progress)
-        rows, similarity["rows"] = _sample(store, similarity["sample"], similarity["seed"])
-        scratch.write_table(PART, rows)
-        first = encode_settings(settings.similarity.first_encoder)
-        encoded = run_stage(EncodeStage(), scratch, [PART], first, "", SerialExecutor(), progress)
-        similarity["encoded"] = encoded.folder
-        similarity["dear"] = encode_settings(settings.similarity.encoder) | {"folder": "vectors"}
-        done = run_stage(CalibrateStage(), scratch, [PART], similarity, "", SerialExecutor(), progress)
-    found = merge_facts(done.receipts)
-    if "calibration" not in found and "bands" not in found.get("cascade", {}):
-        raise UsageError(
-            f"{raw_or_shards}: too few pairs to calibrate: no more than {rows.num_rows:,}, and "
-            f"similarity.min_sample is {similarity['min_sample']:,}"
-        )
-    return found
+            to_filter = Options(workers=options.workers, max_memory=options.max_memory, until="filter")
+            build([raw_or_shards], store.root, settings, to_filter, progress)
+        rows, group_rows = _sample(store, similarity.sample, settings.seed)
+        scratch = Store(f"{folder}/sample")
+        parts: list[str] = []
+        for start in range(0, max(rows.num_rows, 1), PART_ROWS):
+            parts.append(f"sampled-{len(parts):05d}.parquet")
+            scratch.write_table(parts[-1], rows.slice(start, PART_ROWS))
+        stages = plan_stages((EncodeStage(), CalibrateStage(group_rows)), settings, content=raw_or_shards)
+        with open_workers(options) as workers:
+            *_, measured = run_stages(stages, scratch, parts, workers, progress)
+    figures = plain_values(measured.figures)
+    if "calibration" in figures or "bands" in figures.get("cascade", {}):
+        return figures
+    uncalibrated = {
+        "encoder": similarity.encoder,
+        "cut": uncalibrated_cut(similarity),
+        "pairs": rows.num_rows,
+        "min_sample": similarity.min_sample,
+    }
+    return {"uncalibrated": uncalibrated}
 
 
 def _sample(store: Store, most: int, seed: int) -> tuple[pa.Table, dict[str, int]]:
-    """The pairs that the similarity stage would sample, and the number of pairs of every source/relation."""
+    """The pairs that the similarity stage would sample, and the number of pairs of every source/relation.
+
+    Args:
+        store: a build's.
+        most: pairs per source/relation.
+        seed: of the recipe.
+    """
     paths = [*store.list("pairs"), *store.list("rejects/similarity")]
     ids = [store.read_table(path, ["pair_id", "source", "relation"]) for path in paths]
-    rows = pa.concat_tables([table.select(["pair_id"]).append_column("group", group_names(table)) for table in ids])
-    names = rows["group"].unique().sort().to_pylist()
-    group, key = codes(rows["group"], names), order_keys(rows["pair_id"], seed)
-    order = np.lexsort((key, group))
-    chosen = np.zeros(len(key), bool)
-    chosen[order[rank_in_group(group[order]) < most]] = True
-    counts = dict(zip(names, np.bincount(group, minlength=len(names)).tolist(), strict=True))
+    names = pa.chunked_array([chunk for table in ids for chunk in group_names(table).chunks], pa.string())
+    pair_ids = pa.chunked_array([chunk for table in ids for chunk in table["pair_id"].chunks], pa.string())
+    distinct_names = names.unique().sort()
+    group = codes_in(names, distinct_names)
+    chosen = np.zeros(len(group), bool)
+    chosen[lowest_in_group(group, order_keys(pair_ids, seed), most)] = True
+    counts = np.bincount(group, minlength=len(distinct_names)).tolist()
+    columns = [*PAIRS.remove(PAIRS.get_field_index("similarity"))]
     parts, start = [], 0
     for path, table in zip(paths, ids, strict=True):
-        inside = pa.array(chosen[start : start + table.num_rows])
+        sampled = pa.array(chosen[start : start + table.num_rows])
         start += table.num_rows
-        columns = [name for name in PAIRS.names if name != "similarity"]
-        parts.append(store.read_table(path, columns).filter(inside).cast(pa.schema([PAIRS.field(n) for n in columns])))
-    return pa.concat_tables(parts).unify_dictionaries().combine_chunks(), counts
+        rows = store.read_table(path, [field.name for field in columns])
+        parts.append(rows.filter(sampled).cast(pa.schema(columns)))
+    rows = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+    return rows, dict(zip(distinct_names.to_pylist(), counts, strict=True))

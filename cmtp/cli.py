@@ -58,8 +58,9 @@ def build(
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one per core.")] = None,
     max_memory: Annotated[str | None, typer.Option(help="Bound on memory, for example 8GiB.")] = None,
+    engine: Annotated[str, typer.Option(help="What runs the tasks: local, or an engine of another package.")] = "local",
     until: Annotated[
-        str, typer.Option(help="Last stage: extract, dedup, filter, similarity, mine or shard.")
+        str, typer.Option(help="Last stage: extract, dedup, filter, similarity, eval, mine or shard.")
     ] = "shard",
     fresh: Annotated[bool, typer.Option(help="Start over, whatever an earlier run finished.")] = False,
     strict: Annotated[bool, typer.Option(help="Stop at the first broken record.")] = False,
@@ -70,16 +71,13 @@ def build(
     from cmtp.build import build as run_build
     from cmtp.engine.progress import BuildProgress
     from cmtp.planning import Options, make_plan
-    from cmtp.recipe_file import load_recipe
-    from cmtp.schema import STAGES
+    from cmtp.recipe import load_recipe
 
     given = {"against": against, "decontaminate": decontaminate}
     others = [f"dedup.{name}={json.dumps(paths, ensure_ascii=False)}" for name, paths in given.items() if paths]
     settings = load_recipe(recipe, [*(set_ or []), *others])
-    if until not in STAGES:
-        raise UsageError(f"--until {until}: give one of {', '.join(STAGES)}")
     roots = [*source, *(more or [])]
-    options = Options(until=until, fresh=fresh, strict=strict, max_memory=_bytes(max_memory))
+    options = Options(until=until, fresh=fresh, strict=strict, max_memory=_bytes(max_memory), engine=engine)
     if workers is not None:
         options.workers = workers
     if dry_run:
@@ -148,14 +146,17 @@ def calibrate(
     raw_or_shards: Annotated[str, typer.Argument(help="Raw text, or the output folder of a build.")],
     recipe: Annotated[Path | None, typer.Option(help="YAML file of settings.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="STAGE.SETTING=VALUE; may be repeated.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one per core.")] = None,
 ) -> None:
     """Show how similarities of true and shuffled pairs lie, and where the cut would be."""
     from cmtp import summary
     from cmtp.calibrate import measure
     from cmtp.engine.progress import BuildProgress
+    from cmtp.planning import Options
 
+    options = Options() if workers is None else Options(workers=workers)
     with BuildProgress() as progress:
-        found = measure(raw_or_shards, recipe, set_, progress)
+        found = measure(raw_or_shards, recipe, set_, options, progress)
     print(summary.calibration(found))
 
 
@@ -169,12 +170,11 @@ def mine(
     """Mine hard negatives of an existing build anew, with another encoder or other settings."""
     from cmtp.engine.progress import BuildProgress
     from cmtp.planning import Options
-    from cmtp.recipe_file import load_recipe
     from cmtp.remine import remine
 
     options = Options() if workers is None else Options(workers=workers)
     with BuildProgress() as progress:
-        manifest = remine(shards, load_recipe(recipe, set_), options, progress)
+        manifest = remine(shards, recipe, set_, options, progress)
     print(f"{manifest['tables']['finetune']['rows']:,} finetune rows written to {shards}/finetune")
 
 
@@ -234,9 +234,9 @@ def train(
 ) -> None:
     """Train an embedding model on a build, by the three stages of BGE."""
     _needs_train_extra()
-    from cmtp.train.settings import load_settings, stage_names
+    from cmtp.train.settings import load_train_settings, stage_names
 
-    settings, stages = load_settings(preset, config, set_), stage_names(stage)
+    settings, stages = load_train_settings(preset, config, set_), stage_names(stage)
     from cmtp.train.run import train_model
 
     train_model(shards, out, settings, stages, init, fresh=not resume, threads=threads)

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cmtp.dedup.references import resolve
-from cmtp.dedup.stage import DedupStage
-from cmtp.encoders.registry import check_encoder
-from cmtp.engine.plan import fingerprint, folder_of
-from cmtp.engine.task import Stage
+from cmtp.dedup.settings import DedupSettings
+from cmtp.engine.executor import ENGINES
+from cmtp.engine.plan import place
+from cmtp.engine.stage import Stage, StageFolder
 from cmtp.errors import UsageError
-from cmtp.extract.stage import ExtractStage
-from cmtp.filters.book import open_book
-from cmtp.filters.learned import load_model
-from cmtp.filters.stage import FilterStage
+from cmtp.filters.settings import FilterSettings
 from cmtp.folders import check_folders
-from cmtp.mining.settings import check as check_mining
-from cmtp.mining.settings import mine_settings
-from cmtp.mining.stage import MineStage
-from cmtp.recipe import Recipe
-from cmtp.schema import RELATIONS, STAGES
-from cmtp.shards.eval_stage import EvalStage
-from cmtp.similarity.encode import EncodeStage, encode_settings
-from cmtp.similarity.stage import SimilarityStage
+from cmtp.pipeline import ENDS, stages_over
+from cmtp.relations import RELATIONS
+from cmtp.settings import RecipeBase
 from cmtp.sources.discover import RawFiles, discover
+from cmtp.sources.mapping import SourceMappings
 from cmtp.sources.read import find_mapping
 from cmtp.sources.recognise import split_name
 
@@ -43,13 +36,15 @@ class Options:
         until: the last stage to run; the final tables are written in any case.
         fresh: forget what an earlier run finished.
         strict: stop at the first broken record.
+        engine: what runs tasks: ``local``, or an engine of another package.
     """
 
     workers: int = os.cpu_count() or 1
     max_memory: int | None = None
-    until: str = STAGES[-1]
+    until: str = ENDS[-1]
     fresh: bool = False
     strict: bool = False
+    engine: str = "local"
 
     def usable_workers(self) -> int:
         """Workers that fit into the memory given.
@@ -67,19 +62,11 @@ class Options:
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """A stage, what it is given, and where it will work.
+    """A stage, the settings of its tasks, and where it will work."""
 
-    Attributes:
-        stage: the stage.
-        settings: what its tasks are given.
-        reads: what identifies its input.
-        folder: below the output folder; named by the fingerprint of all of these.
-    """
-
-    stage: Stage
-    settings: dict[str, Any]
-    reads: Any
-    folder: str
+    stage: Stage[Any]
+    settings: Any
+    place: StageFolder
 
 
 @dataclass(frozen=True)
@@ -88,80 +75,96 @@ class Plan:
 
     Attributes:
         files: what is read.
-        stages: all but the last, shard.
-        vectors: folder where a cascade's expensive encoder keeps what it encoded; empty before the encode stage.
+        stages: all but the last, which writes the final tables.
+        last: the last, without the tables that it will write.
         notes: names in the recipe that mean nothing in these files.
     """
 
     files: RawFiles
     stages: list[PlannedStage]
-    vectors: str
+    last: PlannedStage
     notes: list[str]
 
 
-def make_plan(roots: list[str], out: str, recipe: Recipe, options: Options) -> Plan:
+def make_plan(roots: list[str], out: str, recipe: RecipeBase, options: Options) -> Plan:
     """Check everything that can be checked before any work, and lay out the stages. Arguments as for `build`.
 
     Raises:
         UsageError: unusable folders, sources or settings.
     """
-    check_encoders(recipe)
+    if options.until not in ENDS:
+        raise UsageError(f"--until {options.until}: give one of {', '.join(ENDS)}")
     options.usable_workers()
-    check_folders(roots, out, recipe.dedup.against)
-    book = open_book(recipe.stage_settings("filter"))
-    if book.model is not None:
-        load_model(book.model)
-    files = discover(roots, recipe.extract, recipe.sources)
+    ENGINES.get(options.engine)
+    check_folders(roots, out, recipe.of(DedupSettings).against)
+    mappings = recipe.of(SourceMappings)
+    check_stages(stages_over(()), recipe)
+    files = discover(roots, mappings.root)
     # Size and time of change stand for a file's content here; the manifest has a digest of what was read.
-    reads: Any = [[file.path, file.source, file.bytes, file.mtime_ns] for file in files]
-    planned: list[PlannedStage] = []
-    encoded = vectors = ""
-    rejects: dict[str, str] = {}
-    for stage in stages_until(files, recipe, options.until):
-        if stage.name == "encode" and not encoded:
-            # Depends on encoder and texts, on no threshold: a cascade finds again what it has encoded.
-            vectors = folder_of("vectors", fingerprint(stage, encode_settings(recipe.similarity.encoder), reads))
-        settings = stage_settings(recipe, stage.name, options.strict, encoded, vectors, rejects)
-        mark = fingerprint(stage, settings, reads)
-        planned.append(PlannedStage(stage, settings, reads, folder_of(stage.name, mark)))
-        rejects[stage.name] = f"{planned[-1].folder}/rejects"
-        reads = mark
-        if stage.name == "encode":
-            encoded = planned[-1].folder
-    return Plan(files, planned, vectors, _meaningless(files, recipe))
+    content = [[file.path, file.source, file.bytes, file.mtime_ns] for file in files]
+    *stages, last = plan_stages(stages_over(files, options.strict), recipe, content, options.until)
+    return Plan(files, stages, last, _meaningless(files, recipe))
 
 
-def stages_until(files: RawFiles, recipe: Recipe, until: str) -> list[Stage]:
-    """The stages up to `until`; encode, which decides nothing, stands before those that read its vectors."""
-    stages: list[Stage] = []
-    for stage in (ExtractStage(files), DedupStage(), FilterStage(), SimilarityStage(), EvalStage(), MineStage()):
-        if stage.name == "eval" and not recipe.eval.share:
-            if until == "eval":
-                break
-            continue
-        searched_with_another = recipe.mine.encoder not in (None, recipe.similarity.first_encoder)
-        if stage.name == "similarity" or (stage.name == "mine" and searched_with_another):
-            stages.append(EncodeStage())
-        stages.append(stage)
+def check_stages(stages: Sequence[Stage[Any]], recipe: RecipeBase) -> None:
+    """Refuse settings that cannot work, before any work.
+
+    Raises:
+        UsageError: names the setting and the remedy.
+    """
+    for stage in stages:
+        stage.check(recipe)
+
+
+def plan_stages(
+    stages: Sequence[Stage[Any]],
+    recipe: RecipeBase,
+    content: Any,
+    until: str = ENDS[-1],
+    before: dict[str, StageFolder] | None = None,
+) -> list[PlannedStage]:
+    """The stages that a build has, up to `until`, and the last of all, which writes the tables.
+
+    Args:
+        stages: in order.
+        recipe: the settings.
+        content: a JSON value that changes when the content of the first stage's input changes.
+        until: name of the last stage before the tables are written.
+        before: where stages worked that have run already, by name.
+    """
+    *deciding, last = stages
+    chosen = []
+    for stage in deciding:
+        if stage.wanted(recipe):
+            chosen.append(stage)
         if stage.name == until:
             break
-    return stages
+    folders = dict(before or {})
+    planned = []
+    reads = content
+    for stage in (*chosen, last):
+        settings = stage.resolve(recipe, folders)
+        folders[stage.name] = place(stage, settings, reads)
+        planned.append(PlannedStage(stage, settings, folders[stage.name]))
+        reads = folders[stage.name].fingerprint
+    return planned
 
 
-def _meaningless(files: RawFiles, recipe: Recipe) -> list[str]:
-    """Patterns and names in the recipe that fit no file and no source: a slip of the pen, most likely."""
+def _meaningless(files: RawFiles, recipe: RecipeBase) -> list[str]:
+    """Patterns and names in the recipe that fit no file and no source: a typing error, most likely."""
     notes = []
+    mappings = recipe.of(SourceMappings).root
     if not any(split_name(file.path)[1] in ("tar", "zip") for file in files):  # a pattern may mean what is in them
-        used = [find_mapping(file.path, recipe.sources) for file in files]
+        used = [find_mapping(file.path, mappings) for file in files]
         notes = [
             f"sources.{i}.files = {mapping.files!r} fits no file, or only such as an entry before it fits: patterns "
             f"are compared with the path below --source, for example {files[0].path}"
-            for i, mapping in enumerate(recipe.sources)
+            for i, mapping in enumerate(mappings)
             if not any(one is mapping for one in used)
         ]
     names = sorted({file.source for file in files})
-    given = [("dedup.source_priority", name) for name in recipe.dedup.source_priority]
-    scopes = [(key, key.partition("@")[2]) for key in recipe.filter.thresholds if "@" in key]
+    given = [("dedup.source_priority", name) for name in recipe.of(DedupSettings).source_priority]
+    scopes = [(key, key.partition("@")[2]) for key in recipe.of(FilterSettings).thresholds if "@" in key]
     given += [(f"filter.thresholds: {key}", scope) for key, scope in scopes if scope not in RELATIONS]
     known = ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
     notes += [
@@ -170,53 +173,3 @@ def _meaningless(files: RawFiles, recipe: Recipe) -> list[str]:
         if name not in names
     ]
     return notes
-
-
-def stage_settings(
-    recipe: Recipe, stage: str, strict: bool, encoded: str, vectors: str, rejects: dict[str, str]
-) -> dict[str, Any]:
-    """What the tasks of a stage are given.
-
-    Args:
-        recipe: the recipe.
-        stage: name of the stage.
-        strict: whether extract stops at the first broken record.
-        encoded: folder of the last encode stage; empty before the first, which is similarity's.
-        vectors: folder of what a cascade's expensive encoder has encoded; read and added to by similarity.
-        rejects: folders of the rejects of the stages before, by their names.
-    """
-    similarity = recipe.similarity
-    if stage == "encode":
-        if not encoded or recipe.mine.encoder is None:
-            return encode_settings(similarity.first_encoder)
-        known = {"known": vectors} if similarity.cascade and recipe.mine.encoder == similarity.encoder else {}
-        return encode_settings(recipe.mine.encoder) | known
-    if stage == "mine":
-        return mine_settings(recipe, recipe, encoded, rejects["extract"], rejects["dedup"])
-    settings = recipe.stage_settings(stage)
-    if stage == "extract":
-        settings["strict"] = strict
-    if stage == "dedup":
-        settings["references"] = resolve(settings)
-    if stage == "similarity":
-        settings["encoded"] = encoded
-    if stage == "similarity" and similarity.cascade is not None:
-        settings["dear"] = encode_settings(similarity.encoder) | {"folder": vectors}
-    return settings
-
-
-def check_encoders(recipe: Recipe) -> None:
-    """Refuse encoders and miners that are not known, or whose package is not installed.
-
-    Raises:
-        UsageError: naming the setting, and the known ones or the extra.
-    """
-    named = {
-        "similarity.encoder": recipe.similarity.encoder,
-        "similarity.cascade": recipe.similarity.cascade,
-        "mine.encoder": recipe.mine.encoder,
-    }
-    for setting, name in named.items():
-        if name is not None:
-            check_encoder(setting, name)
-    check_mining(recipe)

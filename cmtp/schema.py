@@ -10,26 +10,6 @@ from typing import Final
 
 import pyarrow as pa
 
-STAGES: Final = ("extract", "dedup", "filter", "similarity", "eval", "mine", "shard")
-"""The stages of a build in their order; `rejects.stage` is one of them."""
-
-RELATIONS: Final = (
-    "title_body",
-    "title_abstract",
-    "subtitle_passage",
-    "question_answer",
-    "question_passage",
-    "similar_question",
-    "paraphrase",
-    "premise_hypothesis",
-    "topic_review",
-    "query_document",
-)
-"""How query and passage of a pair belong together."""
-
-SYMMETRIC_RELATIONS: Final = frozenset({"similar_question", "paraphrase", "premise_hypothesis"})
-"""Relations whose two sides are texts of one kind: no retrieval instruction, either side may be the query."""
-
 _DICT: Final = pa.dictionary(pa.int32(), pa.string())
 
 

@@ -12,26 +12,10 @@ from cmtp.build import Outcome
 from cmtp.engine.store import Store
 from cmtp.planning import Plan
 from cmtp.shards.publish import TOP
-from cmtp.similarity.calibrate import BIN
+from cmtp.similarity.cuts import BIN
 
 SHOWN_CHARS = 300
 """Characters of a passage shown."""
-
-INTERNAL = frozenset(
-    {
-        "encoded",
-        "dear",
-        "known",
-        "references",
-        "model_sha256",
-        "extracted",
-        "deduped",
-        "filter",
-        "decontaminate",
-        "cross_encoder_weights",
-    }
-)
-"""Settings that a build works out for itself; no recipe holds them."""
 
 
 def plan(found: Plan, out: str) -> str:
@@ -45,9 +29,11 @@ def plan(found: Plan, out: str) -> str:
     lines += [f"  {name}: {count[name]:,} files, {size[name] / 1e6:,.1f} MB" for name in sorted(count)]
     store = Store(out)
     for planned in found.stages:
-        done = len(store.list(f"{planned.folder}/receipts"))
+        done = len(store.list(f"{planned.place.folder}/receipts"))
         lines.append(f"{planned.stage.name}:" + (f"  ({done} tasks are done already)" if done else ""))
-        lines += [f"  {name}: {value}" for name, value in planned.settings.items() if name not in INTERNAL]
+        shown = planned.stage.settings.model_fields if planned.stage.settings else ()
+        values = planned.settings.model_dump(mode="json", include=set(shown))
+        lines += [f"  {name}: {value}" for name, value in values.items()]
     return "\n".join([*lines, *(f"note: {line}" for line in found.notes)])
 
 
@@ -99,6 +85,8 @@ def trace(found: dict[str, Any]) -> str:
 
 def calibration(found: dict[str, Any]) -> str:
     """A line per source and relation, with the histograms of both kinds of pairs; * is all of them."""
+    if "uncalibrated" in found:
+        return _uncalibrated(**found["uncalibrated"])
     groups = found.get("calibration", {})
     lines = []
     if groups:
@@ -118,6 +106,18 @@ def calibration(found: dict[str, Any]) -> str:
     if "cascade" in found:
         lines += ["", *_cascade(found["cascade"])]
     return "\n".join(lines)
+
+
+def _uncalibrated(encoder: str, cut: float | None, pairs: int, min_sample: int) -> str:
+    """What a build does with pairs that are too few to calibrate a cut."""
+    result = f"keeps those from a cosine of {cut} on, the cut known for {encoder}"
+    if cut is None:
+        result = f"keeps them all, because no cut is known for {encoder}, unless similarity.threshold is set"
+    return (
+        f"{pairs:,} pairs are too few to calibrate a cut: similarity.min_sample asks for {min_sample:,} that can be "
+        f"shuffled.\nA build {result}.\n"
+        f"To calibrate all the same: --set similarity.min_sample={max(pairs // 2, 2)}"
+    )
 
 
 def _cascade(found: dict[str, Any]) -> list[str]:

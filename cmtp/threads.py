@@ -13,6 +13,18 @@ def limit_threads() -> None:
     os.environ.update(dict.fromkeys(VARIABLES, "1"))
 
 
+def check_threads() -> None:
+    """Raise CmtpError if this process is not limited: its sums would depend on the number of its threads."""
+    free = [name for name in VARIABLES if os.environ.get(name) != "1"]
+    if free:
+        from cmtp.errors import CmtpError
+
+        raise CmtpError(
+            f"{', '.join(free)} must be 1 before the numerical libraries are imported: call "
+            "cmtp.threads.limit_threads() at the start of the process"
+        )
+
+
 def usable_cores() -> int:
     """Cores that this process may use: on Linux those that its affinity mask allows, elsewhere all."""
     if hasattr(os, "sched_getaffinity"):

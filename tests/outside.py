@@ -1,10 +1,13 @@
 """What a package of somebody else's adds to cmtp. tests/test_additions.py installs it and builds with it."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import polars as pl
 import pyarrow.compute as pc
 
 from cmtp.encoders.base import EncoderCard, check_texts
+from cmtp.engine.executor import execute
 from cmtp.filters.rule import Rule
 from cmtp.mining.dense import Hits
 from cmtp.mining.miners import MinerCard
@@ -79,3 +82,16 @@ class Longest:
 
 
 LONGEST = MinerCard(Longest)
+
+
+class Backwards:
+    """An executor that runs the tasks of a step in this process, the last first."""
+
+    def run(self, tasks):
+        for task in reversed(tasks):
+            yield execute(task)
+
+
+@contextmanager
+def open_backwards(workers):
+    yield Backwards()

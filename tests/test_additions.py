@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.builds import SAMPLE, cli
+from tests.builds import SAMPLE, cli, published
 
 ENTRY_POINTS = """
 [cmtp.formats]
@@ -21,6 +21,9 @@ letters = outside_cmtp:LETTERS
 
 [cmtp.miners]
 longest = outside_cmtp:LONGEST
+
+[cmtp.executors]
+backwards = outside_cmtp:open_backwards
 """
 
 
@@ -41,12 +44,11 @@ def build(tmp_path_factory):
     (folder / "raw/bikes").mkdir()
     (folder / "raw/bikes/a.faq").write_bytes(faq.encode("gb18030"))
     path = os.pathsep.join([str(site), str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
-    settings = ["similarity.encoder=letters", "mine.share=1.0", "mine.first_rank=1"]
+    settings = ["similarity.encoder=letters", "mine.miner=longest", "mine.share=1.0", "mine.first_rank=1"]
     options = [word for setting in settings for word in ("--set", setting)]
-    cli(
-        *("build", "--source", folder / "raw", "--out", folder / "out", "--workers", 2, *options),
-        env=os.environ | {"PYTHONPATH": path},
-    )
+    for out, *how in (("out", "--workers", 2), ("backwards", "--engine", "backwards")):
+        command = ["build", "--source", folder / "raw", "--out", folder / out, *how, *options]
+        cli(*command, env=os.environ | {"PYTHONPATH": path})
     return folder / "out"
 
 
@@ -74,3 +76,12 @@ def test_an_encoder_scores(build):
     dot = sum(a * b for a, b in zip(*counts, strict=True))
     norms = [sum(n * n for n in count) ** 0.5 for count in counts]
     assert row["similarity"] == pytest.approx(dot / norms[0] / norms[1], abs=0.1)  # some characters share a column
+
+
+def test_a_miner_finds_negatives(build):
+    kinds = pl.read_parquet(build / "finetune/*.parquet")["neg_kinds"].explode()
+    assert "longest" in set(kinds)
+
+
+def test_an_executor_runs_the_tasks_in_an_order_of_its_own(build):
+    assert published(build.parent / "backwards") == published(build)

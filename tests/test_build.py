@@ -215,8 +215,16 @@ def test_calibrate_shows_the_cut_of_raw_text_and_of_a_build(shards, tmp_path):
     cli("build", "--source", SAMPLE / "raw", "--out", tmp_path / "out", *small, "--until", "similarity")
     again, _ = cli("calibrate", tmp_path / "out")
     assert again == out
-    _, err = cli("calibrate", shards, expect=2)  # too small for the default sample
-    assert "similarity.min_sample" in err
+
+
+def test_calibrate_of_a_small_build_shows_the_cut_that_takes_effect(shards):
+    out, _ = cli("calibrate", shards)
+    assert "A build keeps those from a cosine of 0.08 on, the cut known for static-zh." in out
+    remedy = re.search(r"--set (similarity\.min_sample=\d+)", out)
+    again, _ = cli("calibrate", shards, "--set", remedy[1])
+    assert "AUC" in again
+    _, err = cli("calibrate", shards, "--set", "similarity.threshold=0.3", expect=2)
+    assert "set to 0.3, which leaves nothing to calibrate: add --set similarity.threshold=null" in err
 
 
 def test_export_writes_what_flagembedding_reads(shards, tmp_path):
@@ -243,3 +251,24 @@ def test_mine_replaces_the_negatives_and_nothing_else(shards, tmp_path):
     assert len(rows) > len(pl.read_parquet(f"{shards}/finetune/*.parquet"))
     cli("build", "--source", SAMPLE / "raw", "--out", out, "--workers", 1)
     assert published(out) == before
+
+
+def test_mine_changes_what_was_set_and_nothing_else(shards, tmp_path):
+    """What the build was made with stays, what an earlier mining set stays, and other stages' settings are refused."""
+    out = tmp_path / "mined"
+    shutil.copytree(shards, out)
+    recipe = json.loads((out / "manifest.json").read_text(encoding="utf-8"))["recipe"]
+    cli("mine", out, "--set", "mine.negatives=3", "--set", "mine.instruction.retrieval=查询：", "--workers", 1)
+    cli("mine", out, "--set", "mine.last_rank=50", "--workers", 1)
+    after = json.loads((out / "manifest.json").read_text(encoding="utf-8"))["recipe"]
+    mined = recipe["mine"] | {"negatives": 3, "last_rank": 50, "encoder": "static-zh"}
+    assert after == recipe | {"mine": mined | {"instruction": recipe["mine"]["instruction"] | {"retrieval": "查询："}}}
+    rows = pl.read_parquet(f"{out}/finetune/*.parquet")
+    assert rows["neg"].list.len().max() == 3
+    assert "查询：" in rows["instruction"].to_list()
+    _, err = cli("mine", out, "--set", "dedup.threshold=0.5", expect=2)
+    assert "settings of mine alone, not of dedup" in err
+    full = tmp_path / "full.yaml"
+    full.write_text("mine: {negatives: 2}\nsimilarity: {threshold: 0.9}\n", encoding="utf-8")
+    _, err = cli("mine", out, "--recipe", full, "--workers", 1)
+    assert "similarity differ from the build's" in err

@@ -7,7 +7,7 @@ import pytest
 from cmtp.engine.store import Store
 from cmtp.errors import UsageError
 from cmtp.planning import Options, make_plan
-from cmtp.recipe_file import load_recipe
+from cmtp.recipe import load_recipe
 from cmtp.summary import plan as show
 from tests.builds import cli
 
@@ -68,7 +68,7 @@ def test_a_missing_package_is_named_with_its_extra(raw, monkeypatch):
 
 def test_a_plan_says_what_is_done_already(raw):
     before = plan(raw)
-    folder = before.stages[0].folder
+    folder = before.stages[0].place.folder
     store = Store(str(raw.parent / "out"))
     store.write_json(f"{folder}/receipts/extract-00000.json", {})
     text = show(plan(raw), store.root)
@@ -85,7 +85,7 @@ def test_the_stages_end_where_the_build_does(raw):
     names = [one.stage.name for one in plan(raw).stages]
     assert names == ["extract", "dedup", "filter", "encode", "similarity", "mine"]
     again = [one.stage.name for one in plan(raw, "mine.encoder=e5-small").stages]
-    assert again == ["extract", "dedup", "filter", "encode", "similarity", "encode", "mine"]
+    assert again == ["extract", "dedup", "filter", "encode", "similarity", "mine-encode", "mine"]
 
 
 def test_a_dry_run_refuses_what_a_build_would(raw):

@@ -1,9 +1,8 @@
 from cmtp.relations import RELATIONS, SYMMETRIC_RELATIONS, relations_where
-from cmtp.schema import RELATIONS as LISTED
 
 
 def test_names_and_kinds():
-    assert tuple(RELATIONS) == tuple(LISTED)
+    assert len(RELATIONS) == 10
     assert SYMMETRIC_RELATIONS == ("similar_question", "paraphrase", "premise_hypothesis")
     assert relations_where(lambda one: one.query == "title") == ("title_body", "title_abstract", "subtitle_passage")
     assert RELATIONS["paraphrase"].pool == "paraphrase"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -23,8 +23,9 @@ from cmtp.dedup.exchange import U32, U64, Array, key_range
 from cmtp.dedup.layout import Layout, Side, decisions, near_decision
 from cmtp.dedup.minhash import band_keys, signatures
 from cmtp.dedup.records import BandRows, Edges, RejectedBits, SketchRows
-from cmtp.engine.store import Store
-from cmtp.engine.task import Result, Task
+from cmtp.dedup.settings import DedupSettings, DedupWork
+from cmtp.engine.figures import total
+from cmtp.engine.task import Job, Result
 from cmtp.kernels.tables import grouped
 from cmtp.text.compare import Folded
 
@@ -75,11 +76,11 @@ def choose_bands(threshold: float, permutations: int) -> BandCut:
     return BandCut(search.b, search.r)
 
 
-def bands_of(settings: dict[str, Any]) -> BandCut:
+def cut_of(settings: DedupSettings) -> BandCut:
     """The cut that the settings ask for: `bands` of equal width, or with "auto" the best one for the threshold."""
-    if settings["bands"] == "auto":
-        return choose_bands(settings["threshold"], settings["permutations"])
-    return BandCut(settings["bands"], settings["permutations"] // settings["bands"])
+    if settings.bands == "auto":
+        return choose_bands(settings.threshold, settings.permutations)
+    return BandCut(settings.bands, settings.permutations // settings.bands)
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Sketchable:
     order: U64
 
 
-def send_bands(layout: Layout, index: int, side: Side, rows: Sketchable, settings: dict[str, Any]) -> None:
+def send_bands(layout: Layout, index: int, side: Side, rows: Sketchable, settings: DedupWork) -> None:
     """Send out a partition's band keys by key range, and leave a sketch of every row for those who will compare it.
 
     Args:
@@ -110,43 +111,40 @@ def send_bands(layout: Layout, index: int, side: Side, rows: Sketchable, setting
     wanted = rows.wanted & (rows.folded.lengths > 0)  # a text of nothing but punctuation has no shingles to share
     positions = np.flatnonzero(wanted)
     folded = rows.folded.take(positions) if len(positions) < len(wanted) else rows.folded
-    cut = bands_of(settings)
-    signature = signatures(folded, settings["permutations"], settings["shingle"], settings["seed"])
-    keys = band_keys(signature, cut.bands, cut.rows).ravel()
+    signature = signatures(folded, settings.permutations, settings.shingle, settings.seed)
+    keys = band_keys(signature, settings.bands, settings.band_rows).ravel()
     numbers = (positions + layout.starts[index]).astype(np.uint32)
-    band_rows = BandRows(keys, np.repeat(rows.order[positions], cut.bands), np.repeat(numbers, cut.bands))
+    band_rows = BandRows(keys, np.repeat(rows.order[positions], settings.bands), np.repeat(numbers, settings.bands))
     layout.bands(side).write(index, band_rows, key_range(keys, layout.band_ranges))
     layout.sketches(side).write(index, SketchRows(numbers, byte_column(signature.astype(np.uint8))))
 
 
-def mark_rejected(task: Task, store: Store) -> Result:
+def mark_rejected(job: Job[DedupWork], side: Side) -> Result:
     """Note in a bit each which rows were rejected before near-duplicates are looked for on a side.
 
     Memory: about two bytes per row of the build, and eight per verdict.
     """
-    layout = Layout.load(store, task.folder)
-    side: Side = task.inputs[-1]
-    before = decisions(task.settings["near"], before=near_decision(side))
+    layout = Layout.load(job.store, job.folder)
+    before = decisions(job.settings.near, before=near_decision(side))
     rows = np.concatenate([layout.verdict_rows(decision) for decision in before])
     layout.rejected(side).write(0, RejectedBits.of_rows(rows, layout.total_rows))
     return Result(rows=len(rows))
 
 
-def match_bands(task: Task, store: Store) -> Result:
+def match_bands(job: Job[DedupWork], index: int, side: Side) -> Result:
     """Find the rows of one key range that share a band."""
-    layout = Layout.load(store, task.folder)
-    side: Side = task.inputs[-1]
+    layout = Layout.load(job.store, job.folder)
     rejected = layout.rejected(side).read_writer(0)
     parts = []
-    for part in layout.bands(side).parts(task.index):
+    for part in layout.bands(side).parts(index):
         gone = rejected.has(part.row)
         parts.append(part.take(~gone) if gone.any() else part)
     rows = BandRows.concat(parts)
     positions, starts = grouped(rows.key, rows.order)  # rows come in ascending order, which decides between equal ones
     edges = sorted_distinct(_edges(rows.row[positions], starts))
     better, worse = (edges >> np.uint64(32)).astype(np.uint32), edges.astype(np.uint32)
-    layout.edges(side).write(task.index, Edges(better, worse))
-    return Result(rows=len(rows), bytes=20 * len(rows), facts={"edges": len(edges)})
+    layout.edges(side).write(index, Edges(better, worse))
+    return Result(rows=len(rows), bytes=20 * len(rows), figures={"edges": total(len(edges))})
 
 
 def sorted_distinct(values: U64) -> U64:

@@ -11,29 +11,32 @@ from cmtp.dedup.evaluation import read_texts
 from cmtp.dedup.index import Grams, Index, count_grams, make_index
 from cmtp.dedup.layout import Layout
 from cmtp.dedup.records import EvaluationRows, GramRows, PostingRows
+from cmtp.dedup.settings import DedupWork
+from cmtp.engine.figures import Figures, same, total
 from cmtp.engine.store import Store
-from cmtp.engine.task import Result, Task
+from cmtp.engine.task import Job, Result
 from cmtp.text.compare import fold
 from cmtp.text.hashes import hash_folded
 
 
-def read_evaluation(task: Task, store: Store) -> Result:
+def read_evaluation(job: Job[DedupWork]) -> Result:
     """Read the evaluation files, and leave their texts and n-grams for the tasks that compare."""
-    layout = Layout.load(store, task.folder)
-    names, parts, facts = [], [], {}
-    for file in task.inputs:
-        read = read_texts(file["name"], file["url"])
-        names += [file["name"]] * len(read.texts)
+    layout = Layout.load(job.store, job.folder)
+    names, parts = [], []
+    figures: Figures = {}
+    for file in job.settings.references.evaluation:
+        read = read_texts(file.name, file.url)
+        names += [file.name] * len(read.texts)
         parts.append(read.texts)
-        facts[file["name"]] = {"texts": len(read.texts), "fields": ", ".join(read.fields)}
+        figures[file.name] = {"texts": total(len(read.texts)), "fields": same(", ".join(read.fields))}
     texts = pa.concat_arrays(parts)
-    grams = count_grams(texts, task.settings["decontaminate_ngram"])
+    grams = count_grams(texts, job.settings.decontaminate_ngram)
     forms = hash_folded(fold(texts))
     files = layout.evaluation
     files.texts.write(0, EvaluationRows(pa.array(names), texts, grams.sizes, forms[:, 0], forms[:, 1]))
     files.grams.write(0, GramRows(grams.grams, grams.starts[:-1]))
     files.postings.write(0, PostingRows(grams.postings))
-    return Result(rows=len(texts), bytes=texts.nbytes, facts={"evaluation": facts})
+    return Result(rows=len(texts), bytes=texts.nbytes, figures={"evaluation": figures})
 
 
 def load_index(layout: Layout, width: int) -> Index:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from cmtp.dedup.layout import Layout
+from cmtp.dedup.settings import DedupWork
 from cmtp.dedup.verdicts import Match, Reason, Verdicts
 from cmtp.ids import id_texts
 
 
-def evidence_of(verdicts: Verdicts, layout: Layout, settings: dict[str, Any]) -> list[str]:
+def evidence_of(verdicts: Verdicts, layout: Layout, settings: DedupWork) -> list[str]:
     """The evidence of every verdict, as JSON."""
     out = [""] * len(verdicts)
     for reason in np.unique(verdicts.reason).tolist():
@@ -24,29 +25,29 @@ def evidence_of(verdicts: Verdicts, layout: Layout, settings: dict[str, Any]) ->
     return out
 
 
-def _query_equals_passage(verdicts: Verdicts, layout: Layout, settings: dict[str, Any]) -> list[str]:
+def _query_equals_passage(verdicts: Verdicts, layout: Layout, settings: DedupWork) -> list[str]:
     return [json.dumps({"rule": "the comparison forms of query and passage are equal"})] * len(verdicts)
 
 
-def _copies(limit: str | None) -> Callable[[Verdicts, Layout, dict[str, Any]], list[str]]:
+def _copies(limit: str | None) -> Callable[[Verdicts, Layout, DedupWork], list[str]]:
     """For copies: how many rows the group has, and the setting that says how many may stay."""
 
-    def texts(verdicts: Verdicts, layout: Layout, settings: dict[str, Any]) -> list[str]:
-        allowed = {limit: settings[limit]} if limit else {}
+    def texts(verdicts: Verdicts, layout: Layout, settings: DedupWork) -> list[str]:
+        allowed = {limit: getattr(settings, limit)} if limit else {}
         return [json.dumps({"copies": size, **allowed}) for size in verdicts.group_size.tolist()]
 
     return texts
 
 
-def _near(verdicts: Verdicts, layout: Layout, settings: dict[str, Any]) -> list[str]:
+def _near(verdicts: Verdicts, layout: Layout, settings: DedupWork) -> list[str]:
     texts = []
     for score, size in zip(verdicts.score.tolist(), verdicts.group_size.tolist(), strict=True):
-        rest = json.dumps({"threshold": settings["threshold"], "cluster_size": size})
+        rest = json.dumps({"threshold": settings.threshold, "cluster_size": size})
         texts.append(f'{{"jaccard": {score:.4f}, {rest[1:]}')  # always four digits: .8 is written 0.8000
     return texts
 
 
-def _contaminated(verdicts: Verdicts, layout: Layout, settings: dict[str, Any]) -> list[str]:
+def _contaminated(verdicts: Verdicts, layout: Layout, settings: DedupWork) -> list[str]:
     """Which evaluation text was met, of which file, and how."""
     rows = layout.evaluation.texts.read_writer(0).take(verdicts.evaluation_text)
     texts = []
@@ -56,13 +57,13 @@ def _contaminated(verdicts: Verdicts, layout: Layout, settings: dict[str, Any]) 
         if np.isnan(share):
             seen["rule"] = "the comparison forms are equal"
         else:
-            seen |= {"ngram": settings["decontaminate_ngram"], "share": round(share, 4)}
-            seen["limit"] = settings["decontaminate_share"]
+            seen |= {"ngram": settings.decontaminate_ngram, "share": round(share, 4)}
+            seen["limit"] = settings.decontaminate_share
         texts.append(json.dumps(seen | {"text": text}, ensure_ascii=False))
     return texts
 
 
-def _in_older_release(verdicts: Verdicts, layout: Layout, settings: dict[str, Any]) -> list[str]:
+def _in_older_release(verdicts: Verdicts, layout: Layout, settings: DedupWork) -> list[str]:
     """Which row of which release has it."""
     texts = []
     names = layout.releases_of(verdicts.kept)
@@ -71,7 +72,7 @@ def _in_older_release(verdicts: Verdicts, layout: Layout, settings: dict[str, An
     for release, pair_id, match, score in zip(*columns, strict=True):
         seen: dict[str, Any] = {"release": release, "pair_id": pair_id, "match": Match(match).label}
         if not np.isnan(score):
-            seen |= {"jaccard": round(score, 4), "threshold": settings["threshold"]}
+            seen |= {"jaccard": round(score, 4), "threshold": settings.threshold}
         texts.append(json.dumps(seen, ensure_ascii=False))
     return texts
 

@@ -14,53 +14,53 @@ import numpy as np
 from cmtp.dedup.exchange import U8, Array, key_range
 from cmtp.dedup.layout import Layout
 from cmtp.dedup.records import KeyRows
+from cmtp.dedup.settings import DedupWork
 from cmtp.dedup.verdicts import Match, Reason, Verdicts
-from cmtp.engine.store import Store
-from cmtp.engine.task import Result, Task
+from cmtp.engine.task import Job, Result
 from cmtp.kernels.tables import repeated
 
 
-def decide_pairs(task: Task, store: Store) -> Result:
+def decide_pairs(job: Job[DedupWork], index: int) -> Result:
     """Reject the copies of a pair in one range of pair keys; send the other rows out by query."""
-    layout = Layout.load(store, task.folder)
-    rows = layout.keys.read(task.index)
+    layout = Layout.load(job.store, job.folder)
+    rows = layout.keys.read(index)
     losers = find_losers(rows, (rows.pair_a, rows.pair_b), layout.own_rows, cap=1)
     swapped = rows.swapped[losers.row] != rows.swapped[losers.kept]
     reason = np.where(swapped, Reason.DUPLICATE_SWAPPED, Reason.DUPLICATE_PAIR).astype(np.uint8)
     match = np.where(swapped, Match.SWAPPED_PAIR, Match.PAIR).astype(np.uint8)
-    layout.write_verdicts("pair", task.index, _verdicts(rows, losers, reason, match))
+    layout.write_verdicts("pair", index, _verdicts(rows, losers, reason, match))
     left = rows.take(losers.others)
-    layout.survivors("pair").write(task.index, left, key_range(left.query_a, layout.key_ranges))
+    layout.survivors("pair").write(index, left, key_range(left.query_a, layout.key_ranges))
     return Result(rows=len(rows), bytes=rows.nbytes)
 
 
-def decide_queries(task: Task, store: Store) -> Result:
+def decide_queries(job: Job[DedupWork], index: int) -> Result:
     """Reject the rows beyond `max_per_query` in one range of query keys; send the other rows out by passage."""
-    layout = Layout.load(store, task.folder)
-    rows = layout.survivors("pair").read(task.index)
-    losers = find_losers(rows, (rows.query_a, rows.query_b), layout.own_rows, cap=task.settings["max_per_query"])
+    layout = Layout.load(job.store, job.folder)
+    rows = layout.survivors("pair").read(index)
+    losers = find_losers(rows, (rows.query_a, rows.query_b), layout.own_rows, cap=job.settings.max_per_query)
     reason, match = _all(losers, Reason.DUPLICATE_QUERY), _all(losers, Match.QUERY)
-    layout.write_verdicts("query", task.index, _verdicts(rows, losers, reason, match))
+    layout.write_verdicts("query", index, _verdicts(rows, losers, reason, match))
     left = rows.take(losers.others)
-    layout.survivors("query").write(task.index, left, key_range(left.passage_a, layout.key_ranges))
+    layout.survivors("query").write(index, left, key_range(left.passage_a, layout.key_ranges))
     return Result(rows=len(rows), bytes=rows.nbytes)
 
 
-def decide_passages(task: Task, store: Store) -> Result:
+def decide_passages(job: Job[DedupWork], index: int) -> Result:
     """Reject the rows beyond `max_per_passage` in one range of passage keys.
 
     Rows that went as near-duplicates of another query in the meantime are left out, for they must not take a passage
     with them.
     """
-    layout = Layout.load(store, task.folder)
-    rows = layout.survivors("query").read(task.index)
+    layout = Layout.load(job.store, job.folder)
+    rows = layout.survivors("query").read(index)
     read, read_bytes = len(rows), rows.nbytes
-    if task.settings["near"] == "query+passage":
+    if job.settings.near == "query+passage":
         rows = rows.take(~np.isin(rows.row, layout.verdict_rows("near-query")))
-    cap = task.settings["max_per_passage"]
+    cap = job.settings.max_per_passage
     losers = find_losers(rows, (rows.passage_a, rows.passage_b), layout.own_rows, cap, units=rows.dedup_unit)
     reason, match = _all(losers, Reason.DUPLICATE_PASSAGE), _all(losers, Match.PASSAGE)
-    layout.write_verdicts("passage", task.index, _verdicts(rows, losers, reason, match))
+    layout.write_verdicts("passage", index, _verdicts(rows, losers, reason, match))
     return Result(rows=read, bytes=read_bytes)
 
 

@@ -17,21 +17,21 @@ from cmtp.dedup.components import assign_batches, count_members, join_edges
 from cmtp.dedup.exchange import U64, Array
 from cmtp.dedup.layout import Batches, Layout, Side
 from cmtp.dedup.records import MemberRows, TextRows
-from cmtp.engine.store import Store
-from cmtp.engine.task import Result, Task
+from cmtp.dedup.settings import DedupWork
+from cmtp.engine.figures import most, total
+from cmtp.engine.task import Job, Result
 from cmtp.ids import id_halves
 
 SLOT_ROWS: Final = 32_768
 """Rows whose texts a verifying task holds at a time, about."""
 
 
-def group_edges(task: Task, store: Store) -> Result:
+def group_edges(job: Job[DedupWork], side: Side) -> Result:
     """Join the edges into components, the components into batches, and send edges and rows there.
 
     Memory: twelve bytes per row of the build, one file of edges at a time, and the order of one large component.
     """
-    layout = Layout.load(store, task.folder)
-    side: Side = task.inputs[-1]
+    layout = Layout.load(job.store, job.folder)
     component = np.arange(layout.total_rows, dtype=np.uint32)
     size = np.zeros(len(component), np.uint32)
     count = 0
@@ -53,7 +53,7 @@ def group_edges(task: Task, store: Store) -> Result:
     target = layout.batch_edges(side)
     for index, edges in enumerate(layout.edges(side).parts(0)):
         target.write(index, edges, batch[edges.better])
-    return Result(rows=count, facts={"jobs": len(batches), "largest": int(largest)})
+    return Result(rows=count, figures={"jobs": total(len(batches)), "largest": most(int(largest))})
 
 
 def _cuts(layout: Layout, batch: Array, slots: Array) -> dict[int, U64]:
@@ -96,21 +96,20 @@ def _batches(component: Array, size: Array, most: int) -> tuple[Array, Array, in
     return batch, slots[:count], largest
 
 
-def gather_texts(task: Task, store: Store) -> Result:
+def gather_texts(job: Job[DedupWork], index: int, side: Side) -> Result:
     """Send the texts of one partition's rows that are in a component to the slot that will compare them."""
-    layout = Layout.load(store, task.folder)
-    settings, index = task.settings, task.index
-    side: Side = task.inputs[-1]
+    layout = Layout.load(job.store, job.folder)
+    settings = job.settings
     members = layout.members(side).read_writer(index)
     members = members.take(np.argsort(members.slot, kind="stable"))  # before the texts are taken: they are copied once
-    subjects = ["query"] if side == "passage" and settings["same_subject"] else []
+    subjects = ["query"] if side == "passage" and settings.same_subject else []
     table = layout.read_pairs(index, ["pair_id", side, "doc_id", *subjects])
     table = table.take(pa.array(members.row.astype(np.int64) - layout.starts[index]))
     id_high, id_low = id_halves(table["pair_id"])
     ranked, sketches = layout.order.read_writer(index), layout.sketches(side).read_writer(index)
     order = ranked.order[np.searchsorted(ranked.row, members.row)]
     sketch = sketches.take(np.searchsorted(sketches.row, members.row)).sketch
-    document_matters = not settings["near_within_document"] and index < layout.own
+    document_matters = not settings.near_within_document and index < layout.own
     texts = TextRows(
         row=members.row,
         document=id_halves(table["doc_id"])[1] if document_matters else id_low,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +15,9 @@ from cmtp.dedup.exchange import U64, Array, key_range
 from cmtp.dedup.index import find_overlaps
 from cmtp.dedup.layout import Layout, Side, near_sides
 from cmtp.dedup.records import KeyRows, OrderRows
+from cmtp.dedup.settings import DedupWork
 from cmtp.dedup.verdicts import Match, Reason, Verdicts
-from cmtp.engine.store import Store
-from cmtp.engine.task import Result, Task
+from cmtp.engine.task import Job, Result
 from cmtp.ids import id_halves
 from cmtp.relations import relations_where
 from cmtp.text.compare import Folded, fold
@@ -33,7 +33,7 @@ _OLDER_UNIT: Final = np.uint64(0x5851F42D4C957F2D)
 _SIDES: Final[tuple[Side, ...]] = ("query", "passage")
 
 
-def send_keys(task: Task, store: Store) -> Result:
+def send_keys(job: Job[DedupWork], index: int) -> Result:
     """Read one partition, reject what needs no other row, and send the rest out by key.
 
     1. Bring both sides into comparison form and hash them.
@@ -43,8 +43,8 @@ def send_keys(task: Task, store: Store) -> Result:
     4. Send the remaining rows out by band, for the search for near-duplicates.
     5. Send them out by the key of the pair, for the exact exchanges.
     """
-    layout = Layout.load(store, task.folder)
-    settings, index = task.settings, task.index
+    layout = Layout.load(job.store, job.folder)
+    settings = job.settings
     older = index >= layout.own
     table = layout.read_pairs(index, ["pair_id", "query", "passage", "relation", "source", "doc_id"])
     folded = {side: fold(table[side]) for side in _SIDES}
@@ -59,7 +59,7 @@ def send_keys(task: Task, store: Store) -> Result:
     rank = policy.ranks(table["passage"], table["source"], folded["passage"].lengths, settings, older)
     order = policy.compact(rank, id_high)
     layout.order.write(index, OrderRows(row, order))
-    for side in near_sides(settings["near"]):
+    for side in near_sides(settings.near):
         wanted = stays & _has_relation(table, _ASK_QUESTIONS) if side == "query" else stays
         send_bands(layout, index, side, Sketchable(folded[side], wanted, order), settings)
     query, passage = hashes["query"], hashes["passage"]
@@ -86,15 +86,15 @@ def send_keys(task: Task, store: Store) -> Result:
 
 
 def _verdicts(
-    layout: Layout, settings: dict[str, Any], row: Array, folded: dict[Side, Folded], hashes: dict[Side, U64]
+    layout: Layout, settings: DedupWork, row: Array, folded: dict[Side, Folded], hashes: dict[Side, U64]
 ) -> Verdicts:
     """Verdicts on a partition's rows that need no other row. Contamination is named before all other reasons."""
     same = (hashes["query"] == hashes["passage"]).all(axis=1)
     verdicts = Verdicts.alone(row[same], Reason.QUERY_EQUALS_PASSAGE)
-    if not settings["references"]["evaluation"]:
+    if not settings.references.evaluation:
         return verdicts
-    index = load_index(layout, settings["decontaminate_ngram"])
-    limit = settings["decontaminate_share"]
+    index = load_index(layout, settings.decontaminate_ngram)
+    limit = settings.decontaminate_share
     query, passage = (find_overlaps(folded[side], hashes[side], index, limit) for side in _SIDES)
     by_query = query.text >= 0  # the query is named where both sides are contaminated
     text = np.where(by_query, query.text, passage.text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,7 @@ from cmtp.dedup.records import (
     SketchRows,
     TextRows,
 )
+from cmtp.dedup.settings import Release
 from cmtp.dedup.verdicts import Verdicts
 from cmtp.engine.store import Store
 from cmtp.errors import CmtpError
@@ -144,16 +145,14 @@ class Layout:
     band_ranges: int
 
     @classmethod
-    def measure(
-        cls, store: Store, folder: str, inputs: list[str], releases: Sequence[dict[str, Any]], bands: int
-    ) -> Layout:
+    def measure(cls, store: Store, folder: str, inputs: list[str], releases: Sequence[Release], bands: int) -> Layout:
         """Count the rows from the Parquet footers, and leave the layout in the stage's folder for the tasks.
 
         Args:
             store: the files of the build.
             folder: the stage's folder.
             inputs: the build's own partitions.
-            releases: as `references.resolve` gives them.
+            releases: as `references.resolve_references` gives them.
             bands: LSH bands per row.
 
         Raises:
@@ -312,17 +311,17 @@ class Layout:
         return Batches(**self.store.read_json(f"{self.folder}/batches-{side}.json"))
 
 
-def _older_parts(releases: Sequence[dict[str, Any]]) -> tuple[list[OlderPart], list[int]]:
+def _older_parts(releases: Sequence[Release]) -> tuple[list[OlderPart], list[int]]:
     """The partitions of older releases, and the rows of each."""
     parts, rows = [], []
     for release in releases:
-        store = Store(release["root"])
-        for path in release["files"]:
+        store = Store(release.root)
+        for path in release.files:
             with store.read(path) as file:
                 metadata = pq.read_metadata(file)
             groups = [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)]
             for first in range(0, len(groups), OLDER_GROUPS):
                 end = min(first + OLDER_GROUPS, len(groups))
-                parts.append(OlderPart(release["name"], release["root"], path, first, end))
+                parts.append(OlderPart(release.name, release.root, path, first, end))
                 rows.append(sum(groups[first:end]))
     return parts, rows

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cmtp.dedup.settings import DedupWork
 from cmtp.kernels.jit import kernel
 from cmtp.text.buffers import string_buffers
 
@@ -27,7 +28,7 @@ def ranks(
     passage: pa.ChunkedArray,
     source: pa.ChunkedArray,
     lengths: np.ndarray,
-    settings: dict[str, Any],
+    settings: DedupWork,
     older: bool = False,
 ) -> np.ndarray:
     """uint32[rows], lower is better: the criteria that `keep` names before the id in one number, the first one highest.
@@ -44,7 +45,7 @@ def ranks(
     """
     rank = np.zeros(len(lengths), np.uint32) if older else np.full(len(lengths), _OWN, np.uint32)
     free_bits = 31
-    for name in settings["keep"]:
+    for name in settings.keep:
         if name == "id":
             break
         if name == "length":
@@ -57,7 +58,7 @@ def ranks(
             rank |= faults << np.uint32(free_bits)
         else:
             free_bits -= 7
-            rank |= _source_positions(source, settings["source_priority"]) << np.uint32(free_bits)
+            rank |= _source_positions(source, settings.source_priority) << np.uint32(free_bits)
     return rank
 
 

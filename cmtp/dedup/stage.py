@@ -2,58 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
-from cmtp.dedup.candidates import bands_of
+from cmtp.dedup.candidates import cut_of, mark_rejected, match_bands
+from cmtp.dedup.contamination import read_evaluation
+from cmtp.dedup.exact import decide_pairs, decide_passages, decide_queries
+from cmtp.dedup.final import resolve_verdicts, split_partition
+from cmtp.dedup.group import gather_texts, group_edges
+from cmtp.dedup.keys import send_keys
 from cmtp.dedup.layout import Layout, Side, near_sides
-from cmtp.engine.task import StageJob, Task
+from cmtp.dedup.references import resolve_references
+from cmtp.dedup.settings import DedupSettings, DedupWork
+from cmtp.dedup.verify import verify_batch
+from cmtp.engine.stage import Stage, StageFolder
+from cmtp.engine.task import Job, Task, task
+from cmtp.settings import RecipeBase
 
 
-class DedupStage:
-    """Exact duplicates by pair, query and passage, and near-duplicates among the rows that are left."""
+class DedupStage(Stage[DedupWork]):
+    """Rejects exact duplicates by pair, query and passage, and near-duplicates among the rows that are left."""
 
     name: ClassVar[str] = "dedup"
-    code: ClassVar[tuple[str, ...]] = ("cmtp.dedup", "cmtp.text", "cmtp.sources.encoding")
-    rejects_rows: ClassVar[bool] = True
+    settings: ClassVar[type[DedupSettings]] = DedupSettings
+    explained_by: ClassVar[str] = "dedup.threshold, dedup.max_per_passage or dedup.max_per_query"
 
-    def steps(self, job: StageJob) -> Iterator[list[Task]]:
-        """See `cmtp.engine.task.Stage`. The files of the exchanges are deleted when the last step is done.
+    def resolve(self, recipe: RecipeBase, before: Mapping[str, StageFolder]) -> DedupWork:
+        """See Stage.
 
-        The settings hold, besides those of the recipe, `references` as `references.resolve` gives them.
+        Raises:
+            UsageError: `against` or `decontaminate` names something that is not there.
         """
-        if not job.inputs:
+        return dedup_work(recipe.of(DedupSettings), recipe.seed)
+
+    def steps(self, job: Job[DedupWork], inputs: list[str]) -> Iterator[list[Task]]:
+        """See Stage. The files of the exchanges are deleted when the last step is done."""
+        if not inputs:
             return
-        references = job.settings["references"]
-        bands = bands_of(job.settings).bands
-        layout = Layout.measure(job.store, job.folder, job.inputs, references["releases"], bands)
-        sides = near_sides(job.settings["near"])
-
-        def tasks(run: str, name: str, count: int, *given: Any) -> list[Task]:
-            return [
-                Task(f"cmtp.dedup.{run}", job.folder, f"{name}-{index:05d}", [*given], job.settings)
-                for index in range(count)
-            ]
-
-        def near(side: Side) -> Iterator[list[Task]]:
-            yield tasks("candidates:mark_rejected", f"exclude-{side}", 1, side)
-            yield tasks("candidates:match_bands", f"match-{side}", layout.band_ranges, side)
-            yield tasks("group:group_edges", f"group-{side}", 1, side)
-            batches = len(layout.batches(side))
-            if batches:
-                yield tasks("group:gather_texts", f"gather-{side}", layout.partitions, side)
-                yield tasks("verify:verify_batch", f"verify-{side}", batches, side)
-
-        if references["evaluation"]:
-            yield tasks("contamination:read_evaluation", "reference", 1, *references["evaluation"])
-        yield tasks("keys:send_keys", "keys", layout.partitions)
-        yield tasks("exact:decide_pairs", "pair", layout.key_ranges)
-        yield tasks("exact:decide_queries", "query", layout.key_ranges)
+        references, sides = job.settings.references, near_sides(job.settings.near)
+        layout = Layout.measure(job.store, job.folder, inputs, references.releases, job.settings.bands)
+        if references.evaluation:
+            yield [task(read_evaluation, job, "evaluation")]
+        yield [task(send_keys, job, f"keys-{i:05d}", i) for i in range(layout.partitions)]
+        yield [task(decide_pairs, job, f"pair-{i:05d}", i) for i in range(layout.key_ranges)]
+        yield [task(decide_queries, job, f"query-{i:05d}", i) for i in range(layout.key_ranges)]
         if "query" in sides:
-            yield from near("query")
-        yield tasks("exact:decide_passages", "passage", layout.key_ranges)
+            yield from self._near(job, layout, "query")
+        yield [task(decide_passages, job, f"passage-{i:05d}", i) for i in range(layout.key_ranges)]
         if "passage" in sides:
-            yield from near("passage")
-        yield tasks("final:resolve_verdicts", "settle", 1)
-        yield tasks("final:split_partition", "apply", layout.own)
+            yield from self._near(job, layout, "passage")
+        yield [task(resolve_verdicts, job, "resolve")]
+        yield [task(split_partition, job, f"split-{i:05d}", i) for i in range(layout.own)]
         layout.remove_exchanges()
+
+    def _near(self, job: Job[DedupWork], layout: Layout, side: Side) -> Iterator[list[Task]]:
+        """The steps that reject the near-duplicates of a side."""
+        yield [task(mark_rejected, job, f"mark-{side}", side)]
+        yield [task(match_bands, job, f"match-{side}-{i:05d}", i, side) for i in range(layout.band_ranges)]
+        yield [task(group_edges, job, f"group-{side}", side)]
+        batches = len(layout.batches(side))
+        if batches:
+            yield [task(gather_texts, job, f"gather-{side}-{i:05d}", i, side) for i in range(layout.partitions)]
+            yield [task(verify_batch, job, f"verify-{side}-{i:05d}", i, side) for i in range(batches)]
+
+
+def dedup_work(settings: DedupSettings, seed: int) -> DedupWork:
+    """What the tasks of the stage are given: the settings, and what was found by them.
+
+    Args:
+        settings: of the recipe.
+        seed: of the recipe.
+
+    Raises:
+        UsageError: `against` or `decontaminate` names something that is not there.
+    """
+    cut = cut_of(settings)
+    references = resolve_references(settings)
+    settings = settings.model_copy(update={"bands": cut.bands})
+    return DedupWork.extend(settings, seed=seed, references=references, band_rows=cut.rows)

@@ -7,7 +7,7 @@ Texts and shingles are held for one slot at a time, and for the rows of earlier 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -18,9 +18,10 @@ from cmtp.dedup.exchange import Array
 from cmtp.dedup.jaccard import Clusters, Limits, Neighbours, Rows, Sets, least_slots, promising, rows_of, sets_of
 from cmtp.dedup.layout import Layout, Side, near_decision
 from cmtp.dedup.records import Edges, TextRows
+from cmtp.dedup.settings import DedupWork
 from cmtp.dedup.verdicts import Match, Reason, Verdicts
-from cmtp.engine.store import Store
-from cmtp.engine.task import Result, Task
+from cmtp.engine.figures import totals
+from cmtp.engine.task import Job, Result
 from cmtp.text.compare import Folded, fold
 
 _LOWER: Final = np.uint64(0xFFFFFFFF)
@@ -85,19 +86,18 @@ def _joined(columns: Iterable[pa.ChunkedArray]) -> pa.ChunkedArray:
     return pa.chunked_array([chunk for column in given for chunk in column.chunks], given[0].type)
 
 
-def verify_batch(task: Task, store: Store) -> Result:
+def verify_batch(job: Job[DedupWork], index: int, side: Side) -> Result:
     """Compare the rows of one batch, and reject those that a better row resembles.
 
     1. Read the small columns of all rows, in policy order.
     2. Read the edges. Keep those that neither the guards nor the sketches rule out.
     3. Slot by slot, read the texts that are compared and decide about the slot's rows, from the best to the worst.
     """
-    layout = Layout.load(store, task.folder)
-    settings = task.settings
-    side: Side = task.inputs[-1]
-    batch = _Batch(layout, side, layout.batches(side).slots_of(task.index), settings["shingle"])
+    layout = Layout.load(job.store, job.folder)
+    settings = job.settings
+    batch = _Batch(layout, side, layout.batches(side).slots_of(index), settings.shingle)
     limits = _limits(settings)
-    neighbours = _neighbours(layout.batch_edges(side).parts(task.index), batch, limits)
+    neighbours = _neighbours(layout.batch_edges(side).parts(index), batch, limits)
     clusters = Clusters(len(batch.row))
     compared = np.zeros(len(batch.row), bool)
     compared[neighbours.rows] = True
@@ -108,14 +108,14 @@ def verify_batch(task: Task, store: Store) -> Result:
         edges = slice(neighbours.starts[start], neighbours.starts[end])
         needed[clusters.keeper[neighbours.rows[edges]]] = True  # decided rows of earlier slots
         clusters.decide(range(start, end), batch.rows, batch.sets(np.flatnonzero(needed)), neighbours, limits)
-    layout.write_verdicts(near_decision(side), task.index, _verdicts(batch, clusters, side, layout.own_rows))
-    facts = {"comparisons": clusters.comparisons, "edges": len(neighbours.rows)}
-    return Result(rows=len(batch.row), facts=facts)
+    layout.write_verdicts(near_decision(side), index, _verdicts(batch, clusters, side, layout.own_rows))
+    figures = totals({"comparisons": clusters.comparisons, "edges": len(neighbours.rows)})
+    return Result(rows=len(batch.row), figures=figures)
 
 
-def _limits(settings: dict[str, Any]) -> Limits:
-    slots = least_slots(settings["permutations"], settings["threshold"])
-    return Limits(settings["threshold"], settings["number_chars"], settings["same_amounts"], slots)
+def _limits(settings: DedupWork) -> Limits:
+    slots = least_slots(settings.permutations, settings.threshold)
+    return Limits(settings.threshold, settings.number_chars, settings.same_amounts, slots)
 
 
 def _neighbours(parts: Iterable[Edges], batch: _Batch, limits: Limits) -> Neighbours:

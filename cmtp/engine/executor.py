@@ -1,7 +1,7 @@
 """Runs tasks: in this process, or in worker processes on one machine.
 
 An executor is given tasks that are independent of each other and yields a receipt for each as it ends. Another executor
-(a cluster's) only has to call `execute` with the task and the store wherever it likes.
+(a cluster's) only has to call `execute` with the task wherever it likes.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.synchronize import Semaphore
@@ -26,14 +26,18 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from cmtp.engine.figures import Figures, from_json, to_json
 from cmtp.engine.ledger import Ledger
-from cmtp.engine.store import Store
 from cmtp.engine.task import Task
 from cmtp.errors import DISK_FULL, CmtpError
-from cmtp.threads import VARIABLES, limit_threads
+from cmtp.registry import Registry
+from cmtp.threads import VARIABLES, check_threads, limit_threads
 
 QUEUED_PER_WORKER = 2
 """Tasks handed to the pool ahead of time; the rest wait here, so that a failure stops soon."""
+
+SHOWN_ARGUMENT_CHARS = 200
+"""Characters shown of an argument of a task that failed."""
 
 
 @dataclass(frozen=True)
@@ -45,19 +49,21 @@ class Receipt:
     ledger: Ledger
     rows: int
     bytes: int
-    facts: dict[str, Any]
+    figures: Figures
+    records: list[dict[str, Any]]
     seconds: float
     peak_rss: int
     """Largest resident set of the process that ran the task, in bytes, up to the task's end."""
 
     def to_json(self) -> dict[str, Any]:
         """JSON form, as written to the store."""
-        return self.__dict__ | {"ledger": self.ledger.to_rows()}
+        return self.__dict__ | {"ledger": self.ledger.to_rows(), "figures": to_json(self.figures)}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Receipt:
         """The inverse of `to_json`."""
-        return cls(**(value | {"ledger": Ledger.from_rows(value["ledger"])}))
+        made = {"ledger": Ledger.from_rows(value["ledger"]), "figures": from_json(value["figures"])}
+        return cls(**(value | made))
 
 
 class TaskError(CmtpError):
@@ -67,15 +73,20 @@ class TaskError(CmtpError):
 class Executor(Protocol):
     """Runs independent tasks."""
 
-    def run(self, tasks: Sequence[Task], store: Store) -> Iterator[Receipt]:
+    def run(self, tasks: Sequence[Task]) -> Iterator[Receipt]:
         """Yield a receipt per task, in order of completion. Raises TaskError when one fails."""
         ...
 
 
-def execute(task: Task, store: Store) -> Receipt:
-    """Run one task and write its receipt: the last thing written, so a receipt means that all outputs are there."""
+def execute(task: Task) -> Receipt:
+    """Run one task and write its receipt: the last thing written, so a receipt means that all outputs are there.
+
+    Raises:
+        CmtpError: the numerical libraries of this process may use several threads, and a sum would depend on them.
+    """
+    check_threads()
     start = time.perf_counter()
-    result = task.function()(task, store)
+    result = task.run()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     receipt = Receipt(
         name=task.name,
@@ -83,17 +94,19 @@ def execute(task: Task, store: Store) -> Receipt:
         ledger=result.ledger,
         rows=result.rows,
         bytes=result.bytes,
-        facts=result.facts,
+        figures=result.figures,
+        records=result.records,
         seconds=round(time.perf_counter() - start, 4),
         peak_rss=peak,
     )
-    store.write_json(task.receipt, receipt.to_json())
+    task.job.store.write_json(task.receipt, receipt.to_json())
     pa.default_memory_pool().release_unused()  # or a worker holds the most that any of its tasks needed
     return receipt
 
 
-def finished(task: Task, store: Store) -> Receipt | None:
+def finished(task: Task) -> Receipt | None:
     """The receipt of a task that an earlier run finished with the same inputs and settings, if there is one."""
+    store = task.job.store
     if not store.exists(task.receipt):
         return None
     receipt = Receipt.from_json(store.read_json(task.receipt))
@@ -103,11 +116,11 @@ def finished(task: Task, store: Store) -> Receipt | None:
 class SerialExecutor:
     """Runs tasks one after the other in this process."""
 
-    def run(self, tasks: Sequence[Task], store: Store) -> Iterator[Receipt]:
+    def run(self, tasks: Sequence[Task]) -> Iterator[Receipt]:
         """See Executor."""
         for task in tasks:
             try:
-                yield execute(task, store)
+                yield execute(task)
             except CmtpError:
                 raise
             except Exception as error:
@@ -163,7 +176,7 @@ class ProcessExecutor:
                     _restore(name, before[name])
         return self._pool
 
-    def run(self, tasks: Sequence[Task], store: Store) -> Iterator[Receipt]:
+    def run(self, tasks: Sequence[Task]) -> Iterator[Receipt]:
         """See Executor."""
         pool = self._start()
         waiting = list(reversed(tasks))
@@ -172,7 +185,7 @@ class ProcessExecutor:
             while waiting or running:
                 while waiting and len(running) < self.workers * QUEUED_PER_WORKER:
                     task = waiting.pop()
-                    running[pool.submit(execute, task, store)] = task
+                    running[pool.submit(execute, task)] = task
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in sorted(done, key=lambda one: running[one].name):
                     task = running.pop(future)
@@ -183,8 +196,8 @@ class ProcessExecutor:
                     except BrokenProcessPool as error:
                         names = ", ".join(sorted({task.name, *(other.name for other in running.values())}))
                         raise TaskError(
-                            f"{task.folder}: a worker process was killed while it ran one of {names}, most likely for "
-                            "want of memory. Start the same command again with fewer --workers or a lower "
+                            f"{task.job.folder}: a worker process was killed while it ran one of {names}, most likely "
+                            "for want of memory. Start the same command again with fewer --workers or a lower "
                             "--max-memory: finished tasks are not repeated."
                         ) from error
                     except Exception as error:
@@ -194,12 +207,34 @@ class ProcessExecutor:
                 future.cancel()
 
 
+@contextmanager
+def open_local(workers: int) -> Iterator[Executor]:
+    """Processes of this machine, or this process where one will do."""
+    if workers == 1:
+        yield SerialExecutor()
+    else:
+        with ProcessExecutor(workers) as executor:
+            yield executor
+
+
+OpenExecutor = Callable[[int], AbstractContextManager[Executor]]
+"""Starts a number of workers, and ends them with the block."""
+
+ENGINES: Registry[OpenExecutor] = Registry("engine", "cmtp.executors", {"local": open_local})
+"""What runs tasks, by the name that ``--engine`` gives."""
+
+
 def _failure(task: Task, error: Exception) -> TaskError:
-    shown = ", ".join(str(one) for one in task.inputs[:3]) + (" …" if len(task.inputs) > 3 else "")
+    shown = ", ".join(f"{name}: {_short(value)}" for name, value in task.arguments.items())
     remedy = "Finished tasks are kept; --debug shows the traceback."
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         remedy = DISK_FULL
-    return TaskError(f"{task.folder}/{task.name} (input: {shown}): {type(error).__name__}: {error}. {remedy}")
+    return TaskError(f"{task.job.folder}/{task.name} ({shown}): {type(error).__name__}: {error}. {remedy}")
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= SHOWN_ARGUMENT_CHARS else f"{text[:SHOWN_ARGUMENT_CHARS]}…"
 
 
 def _restore(name: str, value: str | None) -> None:

@@ -1,24 +1,22 @@
-"""Which stages run, in which folder: fingerprints, and the walk through a stage's steps.
+"""Which folder a stage works in, and the walk through its steps.
 
-A stage's fingerprint covers its settings, the source code that decides its result, and the fingerprint of the stage
-before. It names the stage's folder, so a changed setting leads to new folders from that stage on, and only from there.
+A stage's fingerprint covers its settings, the code and the libraries that decide its result, and the fingerprint of the
+stage before. It names the stage's folder, so a changed setting leads to new folders from that stage on, and only from
+there.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
+from cmtp.engine.code import code_digest, libraries
 from cmtp.engine.executor import Executor, Receipt, finished
-from cmtp.engine.ledger import Ledger
+from cmtp.engine.stage import Stage, StageFolder, StageRun
 from cmtp.engine.store import Store
-from cmtp.engine.task import Stage, StageJob, Task
+from cmtp.engine.task import Job, S, Task
 
 WORK = ".work"
 """Folder of the stage outputs."""
@@ -27,93 +25,110 @@ WORK = ".work"
 class Watcher(Protocol):
     """What wants to know how a stage gets on."""
 
-    def step(self, stage: str, total: int) -> None:
-        """A step with `total` tasks begins."""
+    def step(self, stage: str, tasks: int) -> None:
+        """A step of so many tasks begins."""
 
     def task(self, stage: str, receipt: Receipt, resumed: bool) -> None:
-        """A task ended, or was found finished."""
+        """A task ended, or an earlier run had finished it."""
 
 
-@dataclass
-class StageRun:
-    """A stage that ran to its end."""
+class Silent:
+    """A Watcher that says nothing."""
 
-    name: str
-    folder: str
-    fingerprint: str
-    kept: list[str]
-    rejects: list[str]
-    ledger: Ledger = field(default_factory=Ledger)
-    receipts: list[Receipt] = field(default_factory=list)
-    """In order of the tasks."""
-    resumed: int = 0
-    """Tasks that an earlier run had finished."""
+    def step(self, stage: str, tasks: int) -> None:
+        """See Watcher."""
+
+    def task(self, stage: str, receipt: Receipt, resumed: bool) -> None:
+        """See Watcher."""
 
 
-@cache
-def code_digest(modules: tuple[str, ...]) -> str:
-    """Hash of the Python and data files of packages and modules, by name and content."""
-    digest = hashlib.sha256()
-    for module in modules:
-        origin = importlib.import_module(module).__file__
-        assert origin is not None, f"{module} is a namespace package"
-        path = Path(origin)
-        files = sorted(path.parent.rglob("*")) if path.name == "__init__.py" else [path]
-        for file in files:
-            if file.is_file() and file.parent.name != "__pycache__":
-                digest.update(f"{module}/{file.relative_to(path.parent).as_posix()}\0".encode())
-                digest.update(file.read_bytes())
-    return digest.hexdigest()
+def place(stage: Stage[S], settings: S, input_fingerprint: Any, prefix: str | None = None) -> StageFolder:
+    """Where a stage works: its folder is named by the fingerprint of all that its result depends on.
 
-
-def fingerprint(stage: Stage, settings: dict[str, Any], reads: Any) -> str:
-    """Hash of all that a stage's result depends on; `reads` is any JSON value that identifies its inputs."""
-    depends = {"stage": stage.name, "settings": settings, "code": code_digest(stage.code), "reads": reads}
-    return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
-
-
-def folder_of(stage: str, mark: str) -> str:
-    """Where the stage of this name and fingerprint works, relative to the store's root."""
-    return f"{WORK}/{stage}-{mark[:16]}"
+    Args:
+        stage: the stage; the code is that of its module and all that this imports from the package.
+        settings: of its tasks.
+        input_fingerprint: a JSON value that changes when the stage's input changes.
+        prefix: begins the folder's name; None: the stage's name.
+    """
+    module = (type(stage).__module__,)
+    depends = {
+        "stage": stage.name,
+        "settings": settings.model_dump(mode="json"),
+        "code": code_digest(module),
+        "libraries": libraries(module),
+        "reads": input_fingerprint,
+    }
+    fingerprint = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
+    folder = f"{WORK}/{prefix or stage.name}-{fingerprint[:16]}"
+    return StageFolder(folder, fingerprint, input_fingerprint, f"{folder}/rejects")
 
 
 def run_stage(
-    stage: Stage, store: Store, inputs: list[str], settings: dict[str, Any], reads: Any, run: Executor, watcher: Watcher
+    stage: Stage[S],
+    job: Job[S],
+    inputs: Sequence[str],
+    *,
+    fingerprint: str,
+    executor: Executor,
+    watcher: Watcher | None = None,
 ) -> StageRun:
     """Run a stage's steps one after the other, skipping the tasks that an earlier run finished.
+
+    Args:
+        stage: the stage.
+        job: where it works, with which settings.
+        inputs: partitions that it is given.
+        fingerprint: see `place`.
+        executor: runs the tasks.
+        watcher: hears of every step and task; None: nobody does.
 
     Raises:
         TaskError: a task failed.
         AssertionError: rows in are not kept + rejected (a defect of the stage, never of the input).
     """
-    mark = fingerprint(stage, settings, reads)
-    folder = folder_of(stage.name, mark)
-    job = StageJob(store=store, folder=folder, inputs=inputs, settings=settings)
-    done = StageRun(name=stage.name, folder=folder, fingerprint=mark, kept=[], rejects=[])
-    for tasks in stage.steps(job):
+    watcher = watcher or Silent()
+    run = StageRun(stage, job.store, job.folder, fingerprint, kept=[], rejects=[])
+    for tasks in stage.steps(job, [*inputs]):
         watcher.step(stage.name, len(tasks))
         receipts: dict[str, Receipt] = {}
-        for receipt, resumed in _run_step(tasks, store, run):
+        for receipt, resumed in _run_step(tasks, executor):
             receipts[receipt.name] = receipt
-            done.resumed += resumed
+            run.resumed += resumed
             watcher.task(stage.name, receipt, resumed)
-        for task in tasks:
-            done.receipts.append(receipts[task.name])
-            done.ledger += receipts[task.name].ledger
-    problems = done.ledger.imbalance()
+        for one in tasks:
+            run.receipts.append(receipts[one.name])
+            run.ledger += receipts[one.name].ledger
+    problems = run.ledger.imbalance()
     assert not problems, f"the ledger of stage {stage.name} does not balance: {'; '.join(problems)}"
-    done.kept = [*store.list(f"{folder}/kept")] if stage.rejects_rows else inputs
-    done.rejects = [*store.list(f"{folder}/rejects")]
-    return done
+    run.kept = [*job.store.list(job.path("kept"))] if stage.writes_rows else [*inputs]
+    run.rejects = [*job.store.list(job.path("rejects"))]
+    return run
 
 
-def _run_step(tasks: list[Task], store: Store, run: Executor) -> Iterator[tuple[Receipt, bool]]:
+def run_alone(
+    stage: Stage[S],
+    store: Store,
+    settings: S,
+    inputs: Sequence[str],
+    *,
+    input_fingerprint: Any,
+    executor: Executor,
+    watcher: Watcher | None = None,
+) -> StageRun:
+    """Run one stage by itself in the folder that its fingerprint names. Arguments: see `place` and `run_stage`."""
+    at = place(stage, settings, input_fingerprint)
+    job = Job(store, at.folder, settings)
+    return run_stage(stage, job, inputs, fingerprint=at.fingerprint, executor=executor, watcher=watcher)
+
+
+def _run_step(tasks: list[Task], executor: Executor) -> Iterator[tuple[Receipt, bool]]:
     open_tasks = []
     for task in tasks:
-        receipt = finished(task, store)
+        receipt = finished(task)
         if receipt is None:
             open_tasks.append(task)
         else:
             yield receipt, True
-    for receipt in run.run(open_tasks, store):
+    for receipt in executor.run(open_tasks):
         yield receipt, False

@@ -1,54 +1,38 @@
-"""The unit of work, and the protocol a stage fulfils."""
+"""The unit of work: a function, and what it is called with.
+
+A task's function is an ordinary function of a stage's package. It is given the stage's job (where to work, with which
+settings) and arguments of its own, and it returns a Result::
+
+    def decide(job: Job[DedupWork], index: int, exchange: str) -> Result:
+        ...
+
+    task(decide, job, f"decide-{exchange}-{index:05d}", index, exchange=exchange)
+
+mypy checks the arguments where the task is made. The name of a task is unique in its stage's folder and names its
+receipt; nothing else follows from it.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import importlib
+import inspect
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
+from pydantic import BaseModel, TypeAdapter
+
+from cmtp.engine.figures import Figures
 from cmtp.engine.ledger import Ledger
 from cmtp.engine.store import Store
 
+S = TypeVar("S", bound=BaseModel)
+S_co = TypeVar("S_co", bound=BaseModel, covariant=True)
+P = ParamSpec("P")
 
-@dataclass(frozen=True)
-class Task:
-    """A self-contained piece of work: any executor that can import the package and reach the store can run it.
-
-    Attributes:
-        run: ``package.module:function``; called as ``function(task, store) -> Result``.
-        folder: the stage's folder, relative to the store's root; everything the task writes lies under it.
-        name: unique within the folder, for example ``match-00003``; names the receipt.
-        inputs: what it reads: paths relative to the store's root, or any JSON value the function understands.
-        settings: the stage's settings as JSON values.
-    """
-
-    run: str
-    folder: str
-    name: str
-    inputs: list[Any]
-    settings: dict[str, Any]
-
-    @property
-    def index(self) -> int:
-        """The number at the end of the name."""
-        return int(self.name.rsplit("-", 1)[1])
-
-    @property
-    def receipt(self) -> str:
-        """Path of the file that says the task is done."""
-        return f"{self.folder}/receipts/{self.name}.json"
-
-    def digest(self) -> str:
-        """Changes when anything the task depends on changes (the folder's name covers code and settings upstream)."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
-
-    def function(self) -> Callable[[Task, Store], Result]:
-        """The function named by `run`."""
-        module, _, name = self.run.partition(":")
-        return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
+_ANY: TypeAdapter[Any] = TypeAdapter(Any)
+"""Turns dataclasses and settings into JSON values."""
 
 
 @dataclass
@@ -59,29 +43,35 @@ class Result:
         ledger: rows in and out by source, relation and reason; empty for tasks that decide nothing.
         rows: rows read.
         bytes: bytes of input read, for the rates shown.
-        facts: small JSON values for later steps or the manifest (never anything that differs between runs).
+        figures: numbers for the manifest, each with the rule by which those of several tasks are merged. Nothing that
+            differs between two runs.
+        records: rows for later steps or the manifest, as JSON objects: a file that was read, a table that was written.
     """
 
     ledger: Ledger = field(default_factory=Ledger)
     rows: int = 0
     bytes: int = 0
-    facts: dict[str, Any] = field(default_factory=dict)
+    figures: Figures = field(default_factory=dict)
+    records: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class StageJob:
-    """What a stage is given: where to work, what to read, how.
+class Job(Generic[S_co]):
+    """Where a stage works, and how.
 
     Attributes:
-        folder: the stage's folder, relative to the store's root.
-        inputs: partitions kept by the stage before (schema PAIR), in order; empty for the first stage.
-        settings: the stage's settings as JSON values, with ``seed``; goes into every task as it is.
+        store: the files of the build.
+        folder: the stage's folder, relative to the store's root; everything the stage writes lies below it.
+        settings: the stage's settings.
     """
 
     store: Store
     folder: str
-    inputs: list[str]
-    settings: dict[str, Any]
+    settings: S_co
+
+    def path(self, name: str) -> str:
+        """Path of a file of the stage's own."""
+        return f"{self.folder}/{name}"
 
     def kept(self, index: int) -> str:
         """Path of the kept rows of partition `index` (schema PAIR)."""
@@ -92,25 +82,56 @@ class StageJob:
         return f"{self.folder}/rejects/part-{index:05d}.parquet"
 
 
-class Stage(Protocol):
-    """A stage of the build.
+@dataclass(frozen=True)
+class Task:
+    """A self-contained piece of work: any executor that can import the package and reach the store can run it.
 
-    Attributes:
-        name: as in ``schema.STAGES``.
-        code: packages and modules whose source decides the result; their hash is part of the fingerprint.
-        rejects_rows: False for a stage that hands on all rows as they are: it writes neither kept/ nor rejects/, and
-            the next stage reads what this one read.
+    Made by `task`. It can be pickled: its function is a function of a module.
     """
 
-    name: ClassVar[str]
-    code: ClassVar[tuple[str, ...]]
-    rejects_rows: ClassVar[bool] = True
+    function: Callable[..., Result]
+    job: Job[BaseModel]
+    name: str
+    arguments: dict[str, Any]
 
-    def steps(self, job: StageJob) -> Iterator[list[Task]]:
-        """Yield one list of tasks per step.
+    @property
+    def receipt(self) -> str:
+        """Path of the file that says the task is done."""
+        return self.job.path(f"receipts/{self.name}.json")
 
-        The next step is asked for when all tasks of the one before are done, so it may look at what they wrote. The
-        last step writes ``kept/part-*.parquet`` and ``rejects/part-*.parquet``. Tasks must not depend on the number of
-        workers.
-        """
-        ...
+    def run(self) -> Result:
+        """Call the function."""
+        return self.function(self.job, **self.arguments)
+
+    def digest(self) -> str:
+        """Changes when anything that the task is given changes. The folder's name covers code and stages before."""
+        given = {
+            "function": f"{self.function.__module__}:{self.function.__qualname__}",
+            "folder": self.job.folder,
+            "name": self.name,
+            "arguments": _ANY.dump_python(self.arguments, mode="json"),
+            "settings": self.job.settings.model_dump(mode="json"),
+        }
+        return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
+
+
+def task(
+    function: Callable[Concatenate[Job[S], P], Result], job: Job[S], name: str, /, *args: P.args, **kwargs: P.kwargs
+) -> Task:
+    """A task that calls ``function(job, *args, **kwargs)``.
+
+    Args:
+        function: a function at the top of a module.
+        job: the stage's job.
+        name: unique within the stage's folder, for example ``match-00003``.
+        args: JSON values, or dataclasses and settings that hold such.
+        kwargs: the same.
+
+    Raises:
+        TypeError: the arguments are not the function's, or it is no function at the top of a module.
+    """
+    if function.__qualname__ != function.__name__:
+        raise TypeError(f"{function.__qualname__}: a task's function stands at the top of a module")
+    bound = inspect.signature(function).bind(job, *args, **kwargs)
+    arguments = dict(list(bound.arguments.items())[1:])
+    return Task(function, job, name, arguments)

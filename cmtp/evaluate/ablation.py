@@ -98,14 +98,12 @@ def make_arm(
     from cmtp.build import build
     from cmtp.engine.progress import BuildProgress
     from cmtp.planning import Options
-    from cmtp.recipe import Recipe
-    from cmtp.recipe_file import load_recipe
+    from cmtp.recipe import load_recipe
 
     if like is not None and not out.exists():
         shutil.copytree(like, out.with_name(f"{out.name}.tmp"), dirs_exist_ok=True)
         out.with_name(f"{out.name}.tmp").rename(out)
-    recipe = load_recipe(None, [o for override in overrides for o in expand(override)])
-    recipe = Recipe.model_validate(recipe.model_dump() | {"sources": sources or []})
+    recipe = load_recipe(None, [o for override in overrides for o in expand(override)], {"sources": sources or []})
     with BuildProgress() as progress:
         build([raw], str(out), recipe, Options(), progress)
     return str(out)

@@ -15,7 +15,7 @@ import numpy as np
 from cmtp.scoring.baselines import RetrievalScore, score_bm25, score_static_zh
 from cmtp.scoring.measures import bootstrap, interval_text
 from cmtp.shards.held_out import RetrievalTask, retrieval_task
-from cmtp.train.settings import TrainSettings, load_settings
+from cmtp.train.settings import TrainSettings, load_train_settings
 
 WITHOUT_PRETRAIN = "BGE w.o. pre-train (2)"
 PRETRAINED = "BGE-pretrain (1, 2)"
@@ -47,7 +47,7 @@ def compare_stages(shards: str, out: Path, preset: str, overrides: list[str], se
     by_arm: dict[str, list[RetrievalScore]] = {arm: [] for arm in ARMS}
     task = None
     for seed in range(seeds):
-        settings = load_settings(preset, None, [*overrides, f"seed={seed}", "finetune.instruction=true"])
+        settings = load_train_settings(preset, None, [*overrides, f"seed={seed}", "finetune.instruction=true"])
         held = settings.eval
         task = task or retrieval_task(shards, held.split, held.max_queries, held.max_pool)
         for arm, score in train_arms(shards, out / f"seed-{seed}", settings, task).items():

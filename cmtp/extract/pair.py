@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from cmtp.extract.settings import ExtractSettings
 from cmtp.text.passages import cut_passages
 
 
@@ -33,7 +34,7 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class Limits:
-    """The settings of the extract stage that extractors need; see recipe.ExtractSettings."""
+    """The settings of the extract stage that extractors need; see `ExtractSettings`."""
 
     max_passage_chars: int
     min_passage_chars: int
@@ -43,9 +44,9 @@ class Limits:
     heading_path: bool
 
     @classmethod
-    def of(cls, settings: dict[str, Any]) -> Limits:
-        """The limits among a task's settings."""
-        return cls(**{name: settings[name] for name in cls.__dataclass_fields__})
+    def of(cls, settings: ExtractSettings) -> Limits:
+        """The limits among the settings of the stage."""
+        return cls(**{name: getattr(settings, name) for name in cls.__dataclass_fields__})
 
     def cut(self, text: str) -> list[str]:
         """The text as passages."""

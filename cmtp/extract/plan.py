@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from cmtp.recipe import SourceMapping
 from cmtp.sources.collection import find_collections
 from cmtp.sources.discover import RawFile
 from cmtp.sources.encoding import HEAD
+from cmtp.sources.mapping import SourceMapping
 from cmtp.sources.part import Part
 from cmtp.sources.recognise import compression_in, format_of
 from cmtp.sources.stream import RawStream, Stream

@@ -2,88 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
-from cmtp.engine.store import Store
-from cmtp.engine.task import Result, StageJob, Task
+from cmtp.engine.stage import Stage, StageFolder, StageRun
+from cmtp.engine.task import Job, Result, Task, task
 from cmtp.errors import CmtpError
 from cmtp.extract.pair import Limits
 from cmtp.extract.pairs import pairs_of
 from cmtp.extract.plan import plan
 from cmtp.extract.rows import PairWriter
-from cmtp.recipe import SourceMapping
+from cmtp.extract.settings import ExtractSettings, ExtractWork
+from cmtp.settings import RecipeBase
 from cmtp.sources.collection import CollectionReader
 from cmtp.sources.discover import RawFile
 from cmtp.sources.document import Broken, Document
+from cmtp.sources.mapping import SourceMappings
 from cmtp.sources.part import Part
 from cmtp.sources.read import PartReader, Row
 from cmtp.sources.stream import CHUNK, RawStream
 
+EXPLAINED_BY_REASON = {
+    "unknown_layout": "sources, where a recipe says which field is the query and which the passage",
+    "unsupported_format": "the formats that `cmtp sources` lists",
+}
+"""What to look at, by the most frequent reject reason; for other reasons the rows themselves say what is wrong."""
 
-class ExtractStage:
+
+class ExtractStage(Stage[ExtractWork]):
     """Reads raw files, makes pairs of them.
 
-    Receipts carry ``facts["files"]``: path, range of bytes, xxh3-128 of them, encoding and number of records of every
-    file or part that was read.
+    Receipts have a record per file or part that was read: path, range of bytes, xxh3-128 of them, encoding and number
+    of records.
     """
 
     name: ClassVar[str] = "extract"
-    code: ClassVar[tuple[str, ...]] = ("cmtp.sources", "cmtp.extract", "cmtp.text.clean", "cmtp.text.passages")
-    rejects_rows: ClassVar[bool] = True
+    settings: ClassVar[type[ExtractSettings]] = ExtractSettings
+    explained_by: ClassVar[str] = "the rows of rejects/extract"
 
-    def __init__(self, files: list[RawFile]) -> None:
-        self.files = files
+    def __init__(self, files: Sequence[RawFile] = (), strict: bool = False) -> None:
+        self.files = list(files)
+        self.strict = strict
 
-    def steps(self, job: StageJob) -> Iterator[list[Task]]:
+    def resolve(self, recipe: RecipeBase, before: Mapping[str, StageFolder]) -> ExtractWork:
+        """See Stage."""
+        return ExtractWork.extend(
+            recipe.of(ExtractSettings), mappings=recipe.of(SourceMappings).root, strict=self.strict
+        )
+
+    def steps(self, job: Job[ExtractWork], inputs: list[str]) -> Iterator[list[Task]]:
         """Count the newlines of split JSONL files, so that records keep their line numbers; then extract."""
-        tasks = plan(self.files, job.settings["task_bytes"], _mappings(job.settings))
+        tasks = plan(self.files, job.settings.task_bytes, job.settings.mappings)
         ranges = [part for parts in tasks for part in parts if part.groups is None and part.stop < part.bytes]
         newlines: dict[tuple[str, int], int] = {}
         if ranges:
-            counts = [
-                _task(job, "count", index, [{"part": asdict(part), "to": f"{job.folder}/newlines/{index:05d}.json"}])
-                for index, part in enumerate(ranges)
+            counted = [job.path(f"newlines/{index:05d}.json") for index in range(len(ranges))]
+            yield [
+                task(count_newlines, job, f"count-{index:05d}", part, out)
+                for index, (part, out) in enumerate(zip(ranges, counted, strict=True))
             ]
-            yield counts
-            for part, task in zip(ranges, counts, strict=True):
-                newlines[part.path, part.stop] = job.store.read_json(task.inputs[0]["to"])
+            for part, out in zip(ranges, counted, strict=True):
+                newlines[part.path, part.stop] = job.store.read_json(out)
         before = 0
         for parts in tasks:
             for index, part in enumerate(parts):
                 before = before if part.start else 0
                 parts[index] = replace(part, newlines=before)
                 before += newlines.get((part.path, part.stop), 0)
-        yield [_task(job, "extract", index, [dict(vars(part)) for part in parts]) for index, parts in enumerate(tasks)]
+        yield [task(extract_pairs, job, f"extract-{index:05d}", index, parts) for index, parts in enumerate(tasks)]
+
+    def explain(self, run: StageRun) -> str:
+        """What to look at, by the most frequent reason."""
+        reasons = run.ledger.reasons().most_common(1)
+        return EXPLAINED_BY_REASON.get(reasons[0][0], self.explained_by) if reasons else self.explained_by
+
+    def warning(self, run: StageRun) -> str | None:
+        """As for every stage, but that nothing was rejected is no reason to warn."""
+        return super().warning(run) if run.ledger.reasons() else None
 
 
-def _task(job: StageJob, name: str, index: int, inputs: list[Any]) -> Task:
-    return Task(f"{__name__}:{name}", job.folder, f"{name}-{index:05d}", inputs, job.settings)
-
-
-def count(task: Task, store: Store) -> Result:
-    """Count the newlines in a byte range of a file and write the number to the store."""
-    part = Part(**task.inputs[0]["part"])
+def count_newlines(job: Job[ExtractWork], part: Part, out: str) -> Result:
+    """Count the newlines in a byte range of a file and write the number to `out`."""
     raw = RawStream(part.url, part.start, part.stop)
     left, newlines = part.stop - part.start, 0
     while left and (data := raw.read(min(CHUNK, left))):
         newlines += data.count(b"\n")
         left -= len(data)
-    store.write_json(task.inputs[0]["to"], newlines)
+    job.store.write_json(out, newlines)
     return Result()
 
 
-def extract(task: Task, store: Store) -> Result:
-    """Read a task's parts and write their pairs and rejects."""
-    settings = task.settings
+def extract_pairs(job: Job[ExtractWork], index: int, parts: list[Part]) -> Result:
+    """Read some parts and write their pairs and rejects."""
+    settings = job.settings
     limits = Limits.of(settings)
-    job = StageJob(store, task.folder, [], settings)
-    facts, size = [], 0
-    with PairWriter(store, job.kept(task.index), job.rejects(task.index), limits.max_passages) as out:
-        parts = [
-            Part(**values | {"groups": tuple(values["groups"]) if values["groups"] else None}) for values in task.inputs
-        ]
+    records, size = [], 0
+    with PairWriter(job.store, job.kept(index), job.rejects(index), settings.max_passages) as out:
         for reader in _readers(parts, settings):
             for item in reader:
                 assert not isinstance(item, Row), "rows are read by CollectionReader alone"
@@ -92,25 +107,20 @@ def extract(task: Task, store: Store) -> Result:
                     out.document(item.origin, item.source, pairs)
                     continue
                 broken = item if isinstance(item, Broken) else _no_pairs(item)
-                if settings.get("strict", False) and broken.reason != "over_max_negatives":
+                if settings.strict and broken.reason != "over_max_negatives":
                     raise CmtpError(_explain(broken))
                 out.broken(broken)
             for file in reader.readers if isinstance(reader, CollectionReader) else [reader]:
-                facts.append(_fact(file))
+                records.append(_record(file))
                 size += file.bytes
-    return Result(ledger=out.ledger, rows=out.rows, bytes=size, facts={"files": facts})
+    return Result(ledger=out.ledger, rows=out.rows, bytes=size, records=records)
 
 
-def _mappings(settings: dict[str, Any]) -> list[SourceMapping]:
-    return [SourceMapping(**mapping) for mapping in settings["sources"]]
-
-
-def _readers(parts: list[Part], settings: dict[str, Any]) -> Iterator[PartReader | CollectionReader]:
-    mappings = _mappings(settings)
+def _readers(parts: list[Part], settings: ExtractWork) -> Iterator[PartReader | CollectionReader]:
     if parts[0].role:
-        yield CollectionReader(parts, mappings, settings["max_negatives"])
+        yield CollectionReader(parts, settings.mappings, settings.max_negatives)
     else:
-        yield from (PartReader(part, mappings, settings["language"]) for part in parts)
+        yield from (PartReader(part, settings.mappings, settings.language) for part in parts)
 
 
 def _no_pairs(document: Document) -> Broken:
@@ -118,9 +128,9 @@ def _no_pairs(document: Document) -> Broken:
     return Broken(document.origin, document.source, "no_text", {"document": type(document).__name__})
 
 
-def _fact(reader: PartReader) -> dict[str, Any]:
+def _record(reader: PartReader) -> dict[str, Any]:
     part = reader.part
-    fact = {
+    record = {
         "path": part.path,
         "bytes": reader.bytes,
         "xxh128": reader.digest,
@@ -128,8 +138,8 @@ def _fact(reader: PartReader) -> dict[str, Any]:
         "records": reader.records,
     }
     if part.start or part.stop < part.bytes:
-        fact["range"] = [part.start, part.stop]
-    return fact
+        record["range"] = [part.start, part.stop]
+    return record
 
 
 def _explain(broken: Broken) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cmtp.extract.pair import Limits, Pair, passages
-from cmtp.schema import SYMMETRIC_RELATIONS
+from cmtp.relations import SYMMETRIC_RELATIONS
 from cmtp.sources.document import TextPair
 from cmtp.sources.labels import NEGATIVE
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
@@ -13,7 +13,7 @@ from cmtp.filters.lexicon import CONTEXTS, MALICIOUS_CATEGORIES
 from cmtp.filters.malicious import LIMIT
 from cmtp.filters.rule import Rule
 from cmtp.filters.rules import all_rules
-from cmtp.recipe import FilterSettings
+from cmtp.filters.settings import FilterSettings
 from cmtp.registry import did_you_mean
 from cmtp.relations import RELATIONS
 
@@ -90,13 +90,12 @@ class Book:
         return min([*self.malicious.values(), *own])
 
 
-def open_book(values: Mapping[str, Any]) -> Book:
-    """The rule book under the recipe's group ``filter``, given as JSON values.
+def open_book(settings: FilterSettings) -> Book:
+    """The rule book under the recipe's group ``filter``.
 
     Raises:
         UsageError: a rule, category or word list that does not exist; names the likeliest.
     """
-    settings = FilterSettings(**{name: values[name] for name in FilterSettings.model_fields if name in values})
     rules = all_rules()
     off = set(settings.disable)
     known = {*(rule.name for rule in rules), *(rule.reason for rule in rules), *MALICIOUS, PRIVATE, LEARNED}

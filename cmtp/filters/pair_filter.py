@@ -1,8 +1,8 @@
 """The filter of a build, ready to judge tables: the rule book and what its rules keep in memory.
 
-The stage judges partitions with it, and mining the negatives that a source labelled:
+The stage judges partitions with it, and mining the negatives that a source labelled::
 
-    pair_filter = open_filter(settings)                 # the lexicon and the model are loaded once per process
+    pair_filter = open_filter(filter_work(settings))    # the lexicon and the model are loaded once per process
     verdicts = pair_filter.judge_table(table)           # reasons by row number, masked texts by row number
     clean = pair_filter.passed(table, verdicts)         # the rows that pass, private data masked
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Final
 
 import polars as pl
 import pyarrow as pa
@@ -23,11 +23,14 @@ from cmtp.filters.book import Book, open_book
 from cmtp.filters.learned import Model, load_model
 from cmtp.filters.malicious import Matcher
 from cmtp.filters.rules import outside_rules
+from cmtp.filters.settings import FilterSettings, FilterWork
 from cmtp.filters.verdict import PairVerdicts, judge
-from cmtp.recipe import FilterSettings
 
-JUDGED: tuple[str, ...] = ("query", "passage", "relation", "source")
+JUDGED: Final = ("query", "passage", "relation", "source")
 """The columns that a verdict depends on."""
+
+_Frozen = tuple[tuple[str, tuple[tuple[str, float], ...]], ...]
+"""Word lists that can be a key: names, and terms with their weights."""
 
 
 @dataclass(frozen=True)
@@ -54,18 +57,18 @@ class PairFilter:
         return mask_rows(table, verdicts).filter(pa.array(verdicts.kept(len(table)), pa.bool_()))
 
 
-def open_filter(settings: Mapping[str, Any]) -> PairFilter:
-    """The filter under the recipe's ``filter`` section (`recipe.stage_settings`, with the model's digest).
+def open_filter(settings: FilterWork) -> PairFilter:
+    """The filter under the recipe's ``filter`` section and what a build adds to it (`filter_work`).
 
     Raises:
         UsageError: a rule, category, list or model that does not exist.
         CmtpError: the model's file or the rules of other packages are not those that the build began with.
     """
-    if outside_rules() != settings.get("outside_rules", {}):
+    if outside_rules() != settings.outside_rules:
         raise CmtpError("the filter rules of other packages are not those that the build began with; start it again")
     book = open_book(settings)
     matcher = _matcher(_frozen(book.lexicons)) if book.malicious else None
-    model = _model(book.model, settings["model_sha256"]) if book.model is not None else None
+    model = _model(book.model, settings.model_sha256) if book.model is not None else None
     return PairFilter(book, matcher, model)
 
 
@@ -82,16 +85,16 @@ def mask_rows(table: pa.Table, verdicts: PairVerdicts) -> pa.Table:
 
 
 @cache
-def _matcher(lexicons: tuple[tuple[str, tuple[tuple[str, float], ...]], ...]) -> Matcher:
+def _matcher(lexicons: _Frozen) -> Matcher:
     return Matcher({name: dict(terms) for name, terms in lexicons})
 
 
 @cache
-def _model(path: str, sha256: str) -> Model:
-    if FilterSettings(model=path).model_sha256() != sha256:
+def _model(path: str, sha256: str | None) -> Model:
+    if FilterSettings(model=path).model_digest() != sha256:
         raise CmtpError(f"filter.model: {path} changed while the build ran; start the build again")
     return load_model(path)
 
 
-def _frozen(lexicons: Any) -> tuple[tuple[str, tuple[tuple[str, float], ...]], ...]:
+def _frozen(lexicons: Mapping[str, Mapping[str, float]]) -> _Frozen:
     return tuple((name, tuple(sorted(terms.items()))) for name, terms in sorted(lexicons.items()))

@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Figures:
+class ScoreFigures:
     """What was measured on one set of texts.
 
     Attributes:
@@ -67,7 +67,7 @@ def macro_f1(predicted: Labels, labels: Labels) -> float:
     return sum(by_label) / 2
 
 
-def figures(probabilities: Floats, labels: Labels) -> Figures:
+def score_figures(probabilities: Floats, labels: Labels) -> ScoreFigures:
     """Measure probabilities of label 1 against the truth; both have shape [texts]."""
     bins = np.minimum((probabilities * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
     reliability = []
@@ -82,4 +82,4 @@ def figures(probabilities: Floats, labels: Labels) -> Figures:
         hits = int(labels[named].sum())
         thresholds.append((cut, hits / max(int(named.sum()), 1), hits / max(int(labels.sum()), 1)))
     f1 = macro_f1((probabilities >= 0.5).astype(np.int64), labels)
-    return Figures(len(labels), f1, error, reliability, thresholds)
+    return ScoreFigures(len(labels), f1, error, reliability, thresholds)

@@ -25,7 +25,7 @@ import xxhash
 from cmtp.errors import UsageError
 from cmtp.filters.labelled import read_labelled, read_unlabelled
 from cmtp.filters.learned import BITS, LONGEST, Model, ngram_slots, sigmoid
-from cmtp.filters.scores import Figures, Floats, Labels, figures, macro_f1
+from cmtp.filters.scores import Floats, Labels, ScoreFigures, macro_f1, score_figures
 
 PENALTIES: Final = (1.0, 4.0, 10.0)
 """Weights of the loss against the squared weights (LIBLINEAR's C) that are tried."""
@@ -54,7 +54,7 @@ class Trained:
     """
 
     model: Model
-    model_figures: dict[str, Figures]
+    model_figures: dict[str, ScoreFigures]
     keyword_f1: dict[str, float]
     keywords: int
     above: dict[str, list[tuple[float, float]]]
@@ -112,7 +112,7 @@ def train_score(
         sets[dev.name] = (*read_labelled(dev, text, label), final)
     measured, keyword_f1 = {}, {}
     for name, (its_texts, truth, model) in sets.items():
-        measured[name] = figures(model.probabilities(its_texts), truth)
+        measured[name] = score_figures(model.probabilities(its_texts), truth)
         keyword_f1[name] = macro_f1(_any_of(ngram_matrix(its_texts), keywords), truth)
     about["held_out"] = measured["held-out tenth"].as_json()
     above = {}

@@ -5,9 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+
+from cmtp.encoders.hub import is_model_name, model_identity
+from cmtp.encoders.registry import ENCODERS
+from cmtp.errors import UsageError
 
 Rescore = Callable[[list[str], list[str]], np.ndarray]
 """n queries and n passages to n scores, float32."""
@@ -50,3 +55,19 @@ class CrossEncoder:
 def load_cross_encoder(name: str) -> CrossEncoder:
     """The cross-encoder of this name, loaded once in a process."""
     return CrossEncoder(name)
+
+
+def check_cross_encoder(name: str) -> None:
+    """Refuse a cross-encoder that cannot be loaded.
+
+    Raises:
+        UsageError: naming the setting and the remedy.
+    """
+    if name in ENCODERS or not is_model_name(name):
+        raise UsageError(f"mine.cross_encoder = {name!r}: give a model's hub name, owner/model, or its folder")
+    if not find_spec("sentence_transformers"):
+        raise UsageError(f"mine.cross_encoder = {name!r} needs sentence-transformers: pip install 'cmtp[gpu]'")
+    try:
+        model_identity(name)
+    except UsageError as error:
+        raise UsageError(f"mine.cross_encoder = {name!r}: {error}") from error

@@ -5,9 +5,8 @@ They left the line before the filter and before decontamination, so both are don
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,10 +17,12 @@ from cmtp.dedup.evaluation import read_texts
 from cmtp.dedup.index import Index, find_overlaps, index_texts
 from cmtp.encoders.base import Encoder
 from cmtp.filters.pair_filter import open_filter
+from cmtp.filters.settings import FilterWork
 from cmtp.kernels.dot import row_dots
 from cmtp.mining.cross_encoder import Rescore
 from cmtp.mining.negatives import Negative
 from cmtp.mining.pool import Pool, Queries
+from cmtp.mining.settings import Decontamination
 from cmtp.relations import SYMMETRIC_RELATIONS
 from cmtp.sources.labels import NEGATIVE
 from cmtp.text.compare import fold
@@ -31,14 +32,14 @@ COLUMNS = ["query", "passage", "relation", "source"]
 
 
 def labelled_negatives(
-    rejects: pa.Table, filter_settings: Mapping[str, Any], decontamination: Mapping[str, Any]
+    rejects: pa.Table, filter_work: FilterWork, decontamination: Decontamination
 ) -> tuple[pa.Table, dict[str, int]]:
     """Take the labelled negatives among the extract stage's rejects; leave out what the build would not let through.
 
     Args:
         rejects: rows of the schema REJECTS.
-        filter_settings: of the filter stage.
-        decontamination: ``evaluation``, the files that dedup.decontaminate names; ``ngram`` and ``share`` as there.
+        filter_work: of the filter stage.
+        decontamination: the evaluation texts that dedup.decontaminate names, and what counts as holding one.
 
     Returns:
         Columns COLUMNS, the texts masked as the pairs' are, and two texts of one kind in either order; and counts of
@@ -48,10 +49,10 @@ def labelled_negatives(
     counts = {"labelled": rows.num_rows, "filtered": 0, "contaminated": 0}
     if rows.num_rows == 0:
         return rows, counts
-    pair_filter = open_filter(filter_settings)
+    pair_filter = open_filter(filter_work)
     passed = pair_filter.passed(rows, pair_filter.judge_table(rows))
     counts["filtered"] = rows.num_rows - passed.num_rows
-    if decontamination["evaluation"]:
+    if decontamination.evaluation:
         dirty = [_contaminated(passed[side], decontamination) for side in ("query", "passage")]
         clean = ~np.logical_or(*dirty)
         counts["contaminated"] = int((~clean).sum())
@@ -61,12 +62,12 @@ def labelled_negatives(
     return pa.concat_tables([passed, swapped]).unify_dictionaries(), counts
 
 
-def _contaminated(texts: pa.ChunkedArray, decontamination: Mapping[str, Any]) -> np.ndarray:
+def _contaminated(texts: pa.ChunkedArray, decontamination: Decontamination) -> np.ndarray:
     """Which texts hold one of the evaluation files: [n] bool."""
-    width, share = decontamination["ngram"], decontamination["share"]
     folded = fold(texts)
-    index = _evaluation_index(tuple((file["name"], file["url"]) for file in decontamination["evaluation"]), width)
-    return find_overlaps(folded, hash_folded(folded), index, share).text >= 0
+    files = tuple((file.name, file.url) for file in decontamination.evaluation)
+    index = _evaluation_index(files, decontamination.ngram)
+    return find_overlaps(folded, hash_folded(folded), index, decontamination.share).text >= 0
 
 
 @lru_cache(maxsize=1)

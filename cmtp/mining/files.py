@@ -13,7 +13,7 @@ from cmtp.columns import codes_in, distinct, vectors_of
 from cmtp.engine.store import Store
 from cmtp.mining import dense
 from cmtp.mining.pool import Pool, large_strings, lowest, mean_of
-from cmtp.shards.order import order_keys
+from cmtp.order import order_keys
 
 Kind = Literal["pools", "queries", "copies", "curated"]
 """What there is of a pool: its passages, the queries that search it, where else dedup found its passages, and negatives

@@ -15,7 +15,7 @@ from cmtp.mining.cross_encoder import Rescore
 from cmtp.mining.miners import OpenMiner, open_miners
 from cmtp.mining.pool import Pool, Queries
 from cmtp.mining.rules import RULES, Candidates, Judge, Judged
-from cmtp.recipe import MineSettings
+from cmtp.mining.settings import MineSettings
 
 DRAWS_PER_NEGATIVE = 8
 """Random passages drawn for each negative that is missing, before the list is left short."""

@@ -12,7 +12,7 @@ from cmtp.kernels.dot import row_dots
 from cmtp.mining.cross_encoder import Rescore
 from cmtp.mining.overlap import Picked, alike
 from cmtp.mining.pool import Pool, Queries
-from cmtp.recipe import MineSettings
+from cmtp.mining.settings import MineSettings
 
 
 class Rule(NamedTuple):

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from cmtp.columns import vectors_of
 from cmtp.encoders.registry import load_encoder
+from cmtp.engine.figures import Figures, same, total, totals
 from cmtp.mining.cross_encoder import CrossEncoder, load_cross_encoder
 from cmtp.mining.curated import curated_negatives
 from cmtp.mining.files import PoolFiles, read_pool
 from cmtp.mining.negatives import Mined, Negative, find_negatives
 from cmtp.mining.pool import Queries, lowest, mean_of
-from cmtp.recipe import MineSettings
+from cmtp.mining.settings import MineSettings, MineWork
+from cmtp.order import order_keys
 from cmtp.relations import RELATIONS
 from cmtp.schema import FINETUNE
-from cmtp.shards.order import order_keys
 
 
 @dataclass(frozen=True)
@@ -29,35 +29,30 @@ class Block:
     size: int
 
 
-def search_block(
-    files: PoolFiles, block: Block, settings: MineSettings, encoder: str, seed: int
-) -> tuple[pa.Table, dict[str, Any]]:
-    """The finetune rows of a block of a pool's queries, and facts for the manifest.
+def search_block(files: PoolFiles, block: Block, settings: MineWork) -> tuple[pa.Table, Figures]:
+    """The finetune rows of a block of a pool's queries, and figures for the manifest.
 
-    Args:
-        files: the pool's.
-        block: which queries.
-        settings: of the recipe.
-        encoder: the encoder that made the pool's vectors; it encodes curated negatives.
-        seed: the recipe's.
+    Figures: ``rows`` (see `_shortfall`), ``candidates`` (`Mined.counts`), and, where there are any, ``curated`` and
+    ``cross_encoder``.
     """
-    rows, centre = _read_queries(files, block, seed)
-    pool = read_pool(files, settings.exact_rows, seed)
+    rows, centre = _read_queries(files, block, settings.seed)
+    pool = read_pool(files, settings.exact_rows, settings.seed)
     vectors, positives = vectors_of(rows["vector"], np.float32), vectors_of(rows["positive"], np.float32)
     queries = Queries.of(rows, pool, vectors, positives, centre)
-    facts: dict[str, Any] = {}
+    figures: Figures = {}
     rescore: CrossEncoder | None = None
     if settings.cross_encoder is not None:
         rescore = load_cross_encoder(settings.cross_encoder)
-        facts["cross_encoder"] = {"name": settings.cross_encoder, "weights": rescore.weights_hash}
+        figures["cross_encoder"] = {"name": same(settings.cross_encoder), "weights": same(rescore.weights_hash)}
     curated: list[list[Negative]] | None = None
     if files.paths("curated"):
-        curated, disputed = curated_negatives(files.tables("curated"), queries, pool, load_encoder(encoder), rescore)
-        facts["curated"] = {"disputed": disputed}
-    mined = find_negatives(queries, pool, settings, seed=seed, rescore=rescore, curated=curated)
-    facts["candidates"] = dict(mined.counts)
-    facts["rows"] = _shortfall(mined, len(pool.passages), settings)
-    return _finetune_rows(rows, mined, settings), facts
+        encoder = load_encoder(settings.encoder)
+        curated, disputed = curated_negatives(files.tables("curated"), queries, pool, encoder, rescore)
+        figures["curated"] = {"disputed": total(disputed)}
+    mined = find_negatives(queries, pool, settings, seed=settings.seed, rescore=rescore, curated=curated)
+    figures["candidates"] = totals(mined.counts)
+    figures["rows"] = totals(_shortfall(mined, len(pool.passages), settings))
+    return _finetune_rows(rows, mined, settings), figures
 
 
 def _shortfall(mined: Mined, passages: int, settings: MineSettings) -> dict[str, int]:

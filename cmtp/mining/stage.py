@@ -3,206 +3,279 @@
 A pool holds the passages of one source and one kind of task, so that a search never leaves either. Files below the
 stage's folder, and who writes them::
 
-    step      task                 reads                         writes
-    1 rank    one per partition    pairs                         ranks/part: order key, similarity, source, relation
-    2 plan    one                  ranks/                        plan.json: which rows are queries, which are in pools
-    3 collect one per partition    pairs, their vectors, plan    pools/POOL/part, queries/POOL/part
-      copies  one per file of dedup's rejects                    copies/POOL/part: what else a passage belongs to
-      curate  one per file of extract's rejects                  curated/POOL/part: labelled negatives
-    4 index   one per large pool   pools/POOL, queries/POOL      indices/POOL: inverted lists
-    5 search  one per pool and     all of the pool               finetune/part
-              block of its queries
+    step       task               reads                          writes
+    1 rank     one per partition  pairs                          ranks/part: order key, similarity, source, relation
+    2 plan     one                ranks/                         plan.json: which rows are queries, which are in pools
+    3 collect  one per partition  pairs, their vectors, the plan pools/POOL/part, queries/POOL/part
+      copies   one per file       dedup's rejects, the plan      copies/POOL/part: what else a passage belongs to
+      curate   one per file       extract's rejects, the plan    curated/POOL/part: labelled negatives
+    4 index    one per large pool pools/POOL, queries/POOL       indices/POOL: inverted lists
+    5 search   one per pool and   all of the pool                finetune/part
+               block of queries
 
-`plan` decides which pairs become finetune rows, `search` which negatives they get. Columns are listed in
+The task `plan` decides which pairs become finetune rows, and `search` which negatives they get. Columns are listed in
 `cmtp.mining.files`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from cmtp.columns import vector_column, vectors_of
+from cmtp.dedup.references import evaluation_files
+from cmtp.dedup.settings import DedupSettings
 from cmtp.dedup.verdicts import Reason
-from cmtp.engine.store import Store
-from cmtp.engine.task import Result, StageJob, Task
+from cmtp.encoders.base import Side
+from cmtp.encoders.hub import model_identity
+from cmtp.encoders.registry import check_encoder
+from cmtp.engine.figures import plain_values, same, total, totals
+from cmtp.engine.stage import Stage, StageFolder, StageRun
+from cmtp.engine.task import Job, Result, Task, task
+from cmtp.filters.settings import FilterSettings
+from cmtp.filters.stage import filter_work
 from cmtp.mining import dense
+from cmtp.mining.cross_encoder import check_cross_encoder
 from cmtp.mining.curated import labelled_negatives
-from cmtp.mining.files import COPY_COLUMNS, CURATED_COLUMNS, POOL_COLUMNS, QUERY_COLUMNS, Kind, PoolFiles
+from cmtp.mining.files import (
+    COPY_COLUMNS,
+    CURATED_COLUMNS,
+    POOL_COLUMNS,
+    QUERY_COLUMNS,
+    Kind,
+    PoolFiles,
+)
+from cmtp.mining.miners import MINERS, miner_cards
 from cmtp.mining.plan import Plan, groups_of, make_plan, sample_cut
+from cmtp.mining.rules import RULES
 from cmtp.mining.search import Block, search_block
-from cmtp.recipe import MineSettings
-from cmtp.shards.order import order_keys
-from cmtp.similarity.encode import Encoded
+from cmtp.mining.settings import Decontamination, MineSettings, MineWork
+from cmtp.order import order_keys
+from cmtp.settings import RecipeBase
+from cmtp.similarity.encode import Encoded, EncodeStage, encode_work, expensive_work
+from cmtp.similarity.settings import EncodeWork, SimilaritySettings
 
-HERE = "cmtp.mining.stage"
 BLOCK = 4096
 """Queries per search task: enough that reading the pool is small beside searching it."""
 
 MEASURED = 256
 """Queries that the recall of an approximate search is measured with."""
 
+MANY_SHORT = 0.1
+"""Share of finetune rows with too few negatives from which the stage warns; from one without any it always does."""
+
 SAME_PASSAGE = [reason.label for reason in (Reason.DUPLICATE_PAIR, Reason.DUPLICATE_PASSAGE, Reason.NEAR_DUPLICATE)]
 """Dedup's reasons for a row whose passage is that of the row it lost to, or nearly."""
 
 
-class MineStage:
-    """Writes ``finetune/part-*.parquet`` (schema FINETUNE); hands all pairs on. Reads the vectors of EncodeStage.
+class MineEncodeStage(EncodeStage):
+    """Encodes for the search, where another encoder searches than the one that scored all pairs."""
 
-    Settings: `cmtp.mining.settings.mine_settings`.
-    """
+    name: ClassVar[str] = "mine-encode"
+
+    def wanted(self, recipe: RecipeBase) -> bool:
+        """See Stage."""
+        return recipe.of(MineSettings).encoder not in (None, recipe.of(SimilaritySettings).first_encoder)
+
+    def resolve(self, recipe: RecipeBase, before: Mapping[str, StageFolder]) -> EncodeWork:
+        """See Stage. What a cascade's expensive encoder has encoded is not encoded again, if it searches."""
+        encoder, similarity = recipe.of(MineSettings).encoder, recipe.of(SimilaritySettings)
+        assert encoder is not None, "wanted() asks for another encoder"
+        if similarity.cascade is not None and encoder == similarity.encoder:
+            return expensive_work(similarity, before["encode"])
+        return encode_work(encoder)
+
+
+class MineStage(Stage[MineWork]):
+    """Writes ``finetune/part-*.parquet`` (schema FINETUNE); hands all pairs on. Reads the vectors of EncodeStage."""
 
     name: ClassVar[str] = "mine"
-    code: ClassVar[tuple[str, ...]] = (
-        "cmtp.mining",
-        "cmtp.kernels",
-        "cmtp.dedup",
-        "cmtp.encoders",
-        "cmtp.filters",
-        "cmtp.text",
-        "cmtp.shards.order",
-        "cmtp.similarity.encode",
-    )
-    rejects_rows: ClassVar[bool] = False
+    settings: ClassVar[type[MineSettings]] = MineSettings
+    reads: ClassVar[tuple[str, ...]] = ("extract", "dedup", "encode", "mine-encode")
+    writes_rows: ClassVar[bool] = False
 
-    def steps(self, job: StageJob) -> Iterator[list[Task]]:
-        """See cmtp.engine.task.Stage."""
+    def check(self, recipe: RecipeBase) -> None:
+        """See Stage."""
+        settings = recipe.of(MineSettings)
+        if settings.encoder is not None:
+            check_encoder("mine.encoder", settings.encoder)
+        miner_cards(settings.miner)
+        if settings.cross_encoder is not None:
+            check_cross_encoder(settings.cross_encoder)
 
-        def task(function: str, name: str, inputs: list[Any]) -> Task:
-            return Task(f"{HERE}:{function}", job.folder, name, inputs, job.settings)
+    def resolve(self, recipe: RecipeBase, before: Mapping[str, StageFolder]) -> MineWork:
+        """See Stage."""
+        settings, dedup = recipe.of(MineSettings), recipe.of(DedupSettings)
+        encoded = before.get("mine-encode") or before["encode"]
+        reranker = settings.cross_encoder
+        return MineWork.extend(
+            settings.model_copy(update={"encoder": settings.encoder or recipe.of(SimilaritySettings).first_encoder}),
+            seed=recipe.seed,
+            encoded=encoded.folder,
+            extracted=before["extract"].rejects,
+            deduped=before["dedup"].rejects,
+            filter=filter_work(recipe.of(FilterSettings)),
+            decontamination=Decontamination(
+                evaluation=evaluation_files(dedup), ngram=dedup.decontaminate_ngram, share=dedup.decontaminate_share
+            ),
+            cross_encoder_weights=None if reranker is None else model_identity(reranker),
+            miner_origins={name: MINERS.origins().get(name, "") for name in miner_cards(settings.miner)},
+        )
 
-        ranks = [f"{job.folder}/ranks/part-{i:05d}.parquet" for i in range(len(job.inputs))]
-        plan = f"{job.folder}/plan.json"
-        yield [task("rank", f"rank-{i:05d}", [p, r]) for i, (p, r) in enumerate(zip(job.inputs, ranks, strict=True))]
-        yield [task("plan", "plan-00000", [ranks, plan])]
-        collecting = [task("collect", f"collect-{i:05d}", [part, i, plan]) for i, part in enumerate(job.inputs)]
-        lost = job.store.list(job.settings["deduped"])
-        collecting += [task("copies", f"copies-{i:05d}", [path, plan]) for i, path in enumerate(lost)]
-        set_aside = job.store.list(job.settings["extracted"]) if job.settings["curated"] else ()
-        collecting += [task("curate", f"curate-{i:05d}", [path, plan]) for i, path in enumerate(set_aside)]
-        yield collecting
-        indexing: list[Task] = []
-        searching: list[Task] = []
-        for number, _ in enumerate(read_plan(job.store, job.folder).pools):
-            files = PoolFiles(job.store, job.folder, number)
-            if files.count("pools") > job.settings["exact_rows"]:
-                indexing.append(task("index", f"index-{number:05d}", [number]))
-            for start in range(0, files.count("queries"), BLOCK):
-                out = f"{job.folder}/finetune/part-{len(searching):05d}.parquet"
-                searching.append(task("search", f"search-{len(searching):05d}", [number, start, out]))
-        yield indexing
-        yield searching
+    def steps(self, job: Job[MineWork], inputs: list[str]) -> Iterator[list[Task]]:
+        """See Stage."""
+        numbered = [*enumerate(inputs)]
+        yield [task(rank_pairs, job, f"rank-{index:05d}", index, part) for index, part in numbered]
+        yield [task(decide_plan, job, "plan", len(inputs))]
+        lost = job.store.list(job.settings.deduped)
+        labelled = job.store.list(job.settings.extracted) if job.settings.curated else ()
+        yield [
+            *(task(collect_pairs, job, f"collect-{index:05d}", index, part) for index, part in numbered),
+            *(task(collect_copies, job, f"copies-{index:05d}", index, path) for index, path in enumerate(lost)),
+            *(task(collect_labelled, job, f"curate-{index:05d}", index, path) for index, path in enumerate(labelled)),
+        ]
+        pools = [PoolFiles(job.store, job.folder, number) for number, _ in enumerate(read_plan(job).pools)]
+        large = [pool.number for pool in pools if pool.count("pools") > job.settings.exact_rows]
+        yield [task(build_lists, job, f"index-{number:05d}", number) for number in large]
+        blocks = [(pool.number, start) for pool in pools for start in range(0, pool.count("queries"), BLOCK)]
+        yield [
+            task(search_queries, job, f"search-{part:05d}", part, number, start)
+            for part, (number, start) in enumerate(blocks)
+        ]
+
+    def tables(self, run: StageRun) -> dict[str, list[str]]:
+        """See Stage."""
+        return {"finetune": run.files("finetune")}
+
+    def warning(self, run: StageRun) -> str | None:
+        """See Stage: rows without negatives, or many with too few, and the rule that took most."""
+        return shortfall(plain_values(run.figures))
 
 
-def read_plan(store: Store, folder: str) -> Plan:
+def shortfall(figures: Mapping[str, Mapping[str, int]]) -> str | None:
+    """A line that says how many rows are short, and which rule took most candidates; None: few enough are short.
+
+    Args:
+        figures: of the mine stage, as in the manifest: ``rows`` (see `cmtp.mining.search`) and ``candidates``.
+    """
+    rows = figures.get("rows", {})
+    none, few, every = (rows.get(name, 0) for name in ("without_negatives", "with_too_few", "all"))
+    if none == 0 and few <= MANY_SHORT * every:
+        return None
+    line = f"of {every:,} finetune rows {none:,} have no negatives and {few:,} have fewer than mine.negatives asks for"
+    if 2 * rows["short_in_small_pools"] >= none + few:
+        return f"{line}, most of them because their source has hardly more passages than that"
+    candidates = figures["candidates"]
+    rule = max(RULES, key=lambda name: candidates[name])
+    reason, settings = RULES[rule]
+    return f"{line}; most candidates, {candidates[rule]:,}, were left out because {reason}: look at {settings}"
+
+
+def read_plan(job: Job[MineWork]) -> Plan:
     """What the task `plan` decided."""
-    return Plan.from_json(store.read_json(f"{folder}/plan.json"))
+    return Plan.from_json(job.store.read_json(job.path("plan.json")))
 
 
-def rank(task: Task, store: Store) -> Result:
+def ranks_path(job: Job[MineWork], index: int) -> str:
+    """Path of the order keys and similarities of partition `index`."""
+    return job.path(f"ranks/part-{index:05d}.parquet")
+
+
+def rank_pairs(job: Job[MineWork], index: int, part: str) -> Result:
     """Order keys and similarities of a partition; every row passes, so the ledger is kept here."""
-    part, out = task.inputs
-    rows = store.read_table(part, ["pair_id", "source", "relation", "similarity"])
+    rows = job.store.read_table(part, ["pair_id", "source", "relation", "similarity"])
     result = Result(rows=rows.num_rows)
     result.ledger.take(rows)
     result.ledger.keep(rows)
-    keys = pa.array(order_keys(rows["pair_id"], task.settings["seed"]))
-    store.write_table(out, rows.drop_columns(["pair_id"]).append_column("key", keys))
+    keys = pa.array(order_keys(rows["pair_id"], job.settings.seed))
+    job.store.write_table(ranks_path(job, index), rows.drop_columns(["pair_id"]).append_column("key", keys))
     return result
 
 
-def plan(task: Task, store: Store) -> Result:
-    """Find the cuts: which rows are queries, which passages are in the pools. Facts: rows of each pool."""
-    ranks, out = task.inputs
-    settings = mine_settings_of(task)
-    rows = pa.concat_tables([store.read_table(path) for path in ranks]).unify_dictionaries().combine_chunks()
-    keys = rows["key"].to_numpy()
-    found, sizes = make_plan(rows, keys, settings.share, settings.max_queries, settings.max_pool)
-    store.write_json(out, found.to_json())
-    return Result(rows=rows.num_rows, facts={"pools": {"/".join(name): size for name, size in sizes.items()}})
+def decide_plan(job: Job[MineWork], partitions: int) -> Result:
+    """Find the cuts: which rows are queries, which passages are in the pools. Figures: rows of each pool."""
+    ranks = [job.store.read_table(ranks_path(job, index)) for index in range(partitions)]
+    rows = pa.concat_tables(ranks).unify_dictionaries().combine_chunks()
+    settings, keys = job.settings, rows["key"].to_numpy()
+    decided, sizes = make_plan(rows, keys, settings.share, settings.max_queries, settings.max_pool)
+    job.store.write_json(job.path("plan.json"), decided.to_json())
+    return Result(rows=rows.num_rows, figures={"pools": totals({"/".join(pool): n for pool, n in sizes.items()})})
 
 
-def collect(task: Task, store: Store) -> Result:
+def collect_pairs(job: Job[MineWork], index: int, part: str) -> Result:
     """Write a partition's queries and pool passages, with their vectors, into a folder per pool."""
-    part, index, plan_path = task.inputs
-    plan = Plan.from_json(store.read_json(plan_path))
-    rows = store.read_table(part, QUERY_COLUMNS)
-    keys, similarity = order_keys(rows["pair_id"], task.settings["seed"]), rows["similarity"].to_numpy()
-    encoded = Encoded(task.settings["encoded"], index)
-    scores = encoded.scores(store)
-    encoded_row = pc.index_in(rows["pair_id"], scores["pair_id"].combine_chunks())  # later stages kept some of the rows
-    scores = scores.take(encoded_row)
-    groups = groups_of(rows)
+    rows = job.store.read_table(part, QUERY_COLUMNS)
+    keys, similarity = order_keys(rows["pair_id"], job.settings.seed), rows["similarity"].to_numpy()
+    encoded = Encoded(job.settings.encoded, index)
+    scores = encoded.scores(job.store)
+    scores = scores.take(pc.index_in(rows["pair_id"], scores["pair_id"].combine_chunks()))  # stages since dropped rows
 
-    def write(files: PoolFiles, kind: Kind, mask: np.ndarray, columns: list[str], sides: dict[str, Any]) -> None:
+    def write(path: str, mask: np.ndarray, columns: Sequence[str], sides: Mapping[str, Side]) -> None:
         if not mask.any():
             return
-        some = rows.filter(pa.array(mask)).select(columns)
+        chosen = rows.filter(pa.array(mask)).select(columns)
         for column, side in sides.items():
-            vectors = encoded.vectors(store, side, scores[f"{side}_row"].to_numpy()[mask])
-            some = some.append_column(column, vector_column(vectors.astype(np.float16)))
-        some = some.append_column("score", scores["similarity"].filter(pa.array(mask)))
-        store.write_table(files.path(kind, index), some)
+            vectors = encoded.vectors(job.store, side, scores[f"{side}_row"].to_numpy()[mask])
+            chosen = chosen.append_column(column, vector_column(vectors.astype(np.float16)))
+        job.store.write_table(path, chosen.append_column("score", scores["similarity"].filter(pa.array(mask))))
 
-    for number, pool in enumerate(plan.pools):
-        pooled, chosen = np.zeros(rows.num_rows, bool), np.zeros(rows.num_rows, bool)
+    decided, groups = read_plan(job), groups_of(rows)
+    for number, pool in enumerate(decided.pools):
+        pooled, queries = np.zeros(rows.num_rows, bool), np.zeros(rows.num_rows, bool)
         for relation, group in groups.get(pool, {}).items():
-            pooled |= group & plan.passages(pool, keys)
-            chosen |= group & plan.queries(pool[0], relation, similarity, keys)
-        files = PoolFiles(store, task.folder, number)
-        write(files, "pools", pooled, POOL_COLUMNS, {"vector": "passage"})
-        write(files, "queries", chosen, QUERY_COLUMNS, {"vector": "query", "positive": "passage"})
+            pooled |= group & decided.passages(pool, keys)
+            queries |= group & decided.queries(pool[0], relation, similarity, keys)
+        files = PoolFiles(job.store, job.folder, number)
+        write(files.path("pools", index), pooled, POOL_COLUMNS, {"vector": "passage"})
+        write(files.path("queries", index), queries, QUERY_COLUMNS, {"vector": "query", "positive": "passage"})
     return Result(rows=rows.num_rows, bytes=rows.nbytes)
 
 
-def copies(task: Task, store: Store) -> Result:
+def collect_copies(job: Job[MineWork], index: int, source: str) -> Result:
     """Which passages of a pool dedup found again elsewhere: there they belong to another query and document, too."""
-    source, plan_path = task.inputs
-    rows = store.read_table(source, [*COPY_COLUMNS, "source", "relation", "reason"])
-    same = pc.is_in(rows["reason"].cast(pa.string()), pa.array(SAME_PASSAGE))
-    rows = rows.filter(pc.and_(same, pc.is_valid(rows["kept_id"])))
-    write_by_pool(rows.select([*COPY_COLUMNS, "source", "relation"]), "copies", plan_path, task, store)
-    return Result(rows=rows.num_rows, facts={"known_again": rows.num_rows})
+    rows = job.store.read_table(source, [*COPY_COLUMNS, "source", "relation", "reason"])
+    same_passage = pc.is_in(rows["reason"].cast(pa.string()), pa.array(SAME_PASSAGE))
+    rows = rows.filter(pc.and_(same_passage, pc.is_valid(rows["kept_id"])))
+    _write_by_pool(job, rows, "copies", index)
+    return Result(rows=rows.num_rows, figures={"known_again": total(rows.num_rows)})
 
 
-def curate(task: Task, store: Store) -> Result:
-    """Labelled negatives, by pool. Facts: how many were labelled, and left out."""
-    source, plan_path = task.inputs
-    rejects = store.read_table(source)
-    rows, counts = labelled_negatives(rejects, task.settings["filter"], task.settings["decontaminate"])
-    write_by_pool(rows, "curated", plan_path, task, store)
-    return Result(rows=counts["labelled"], facts={"curated": counts})
+def collect_labelled(job: Job[MineWork], index: int, source: str) -> Result:
+    """Labelled negatives, by pool. Figures: how many were labelled, and left out."""
+    rejects = job.store.read_table(source)
+    rows, counts = labelled_negatives(rejects, job.settings.filter, job.settings.decontamination)
+    _write_by_pool(job, rows, "curated", index)
+    return Result(rows=counts["labelled"], figures={"curated": totals(counts)})
 
 
-def write_by_pool(rows: pa.Table, kind: Kind, plan_path: str, task: Task, store: Store) -> None:
+def _write_by_pool(job: Job[MineWork], rows: pa.Table, kind: Kind, index: int) -> None:
     """Write rows, without source and relation, into a folder per pool."""
     columns = COPY_COLUMNS if kind == "copies" else CURATED_COLUMNS
     groups = groups_of(rows)
-    for number, pool in enumerate(Plan.from_json(store.read_json(plan_path)).pools):
+    for number, pool in enumerate(read_plan(job).pools):
         if pool in groups:
             mask = np.logical_or.reduce(list(groups[pool].values()))
-            path = PoolFiles(store, task.folder, number).path(kind, task.index)
-            store.write_table(path, rows.filter(pa.array(mask)).select(columns))
+            path = PoolFiles(job.store, job.folder, number).path(kind, index)
+            job.store.write_table(path, rows.filter(pa.array(mask)).select(columns))
 
 
-def index(task: Task, store: Store) -> Result:
-    """Inverted lists of a large pool. Facts: their size, and the recall measured."""
-    (number,) = task.inputs
-    seed, settings = task.settings["seed"], mine_settings_of(task)
-    files = PoolFiles(store, task.folder, number)
-    recall = dense.Recall(sample_queries(files, seed), settings.last_rank, settings.recall)
-    total = files.count("pools")
-    lists, facts = dense.build(files.vectors, total, recall, seed)
-    dense.save(lists, store, files.index_path)
-    name = list(read_plan(store, task.folder).pools)[number]
-    return Result(rows=total, facts={"approximate": {"/".join(name): facts}})
+def build_lists(job: Job[MineWork], number: int) -> Result:
+    """Inverted lists of a large pool. Figures: their size, and the recall measured."""
+    settings = job.settings
+    files = PoolFiles(job.store, job.folder, number)
+    recall = dense.Recall(_sample_queries(files, settings.seed), settings.last_rank, settings.recall)
+    rows = files.count("pools")
+    lists, measured = dense.build(files.vectors, rows, recall, settings.seed)
+    dense.save(lists, job.store, files.index_path)
+    name = "/".join(list(read_plan(job).pools)[number])
+    return Result(rows=rows, figures={"approximate": {name: {key: same(value) for key, value in measured.items()}}})
 
 
-def sample_queries(files: PoolFiles, seed: int) -> np.ndarray:
+def _sample_queries(files: PoolFiles, seed: int) -> np.ndarray:
     """Vectors of the MEASURED queries with the lowest order keys, [·, dim] float32."""
     keys = [order_keys(table["pair_id"], seed) for table in files.tables("queries", ["pair_id"])]
     last = sample_cut(np.concatenate(keys), MEASURED)
@@ -213,16 +286,9 @@ def sample_queries(files: PoolFiles, seed: int) -> np.ndarray:
     return np.concatenate(sample)
 
 
-def search(task: Task, store: Store) -> Result:
-    """Find the negatives of a block of a pool's queries. Facts: what became of the candidates."""
-    number, start, out = task.inputs
-    files = PoolFiles(store, task.folder, number)
-    settings, encoder, seed = mine_settings_of(task), task.settings["encoder"], task.settings["seed"]
-    table, facts = search_block(files, Block(start, BLOCK), settings, encoder, seed)
-    store.write_table(out, table)
-    return Result(rows=table.num_rows, bytes=table.nbytes, facts=facts)
-
-
-def mine_settings_of(task: Task) -> MineSettings:
-    """The recipe's mine settings of a task."""
-    return MineSettings.model_validate({name: task.settings[name] for name in MineSettings.model_fields})
+def search_queries(job: Job[MineWork], part: int, number: int, start: int) -> Result:
+    """Find the negatives of a block of a pool's queries. Figures: what became of rows and candidates."""
+    files = PoolFiles(job.store, job.folder, number)
+    table, figures = search_block(files, Block(start, BLOCK), job.settings)
+    job.store.write_table(job.path(f"finetune/part-{part:05d}.parquet"), table)
+    return Result(rows=table.num_rows, bytes=table.nbytes, figures=figures)

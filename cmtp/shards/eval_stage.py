@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import pyarrow as pa
 
-from cmtp.engine.store import Store
-from cmtp.engine.task import Result, StageJob, Task
-from cmtp.schema import REJECTS
-from cmtp.shards.order import is_held_out
+from cmtp.engine.stage import Stage, StageFolder
+from cmtp.engine.task import Job, Result, Task, task
+from cmtp.order import is_held_out
+from cmtp.partition import write_verdicts
+from cmtp.settings import RecipeBase
+from cmtp.shards.settings import EvalSettings
 
-HERE = "cmtp.shards.eval_stage"
 REASON = "held_out"
 
 
-class EvalStage:
+class EvalStage(Stage[EvalSettings]):
     """Rejects the pairs of held-out documents as ``held_out``: rejects/eval is the set that models are scored on.
 
     Stands behind similarity, so that what is held out passed every test that a pair of training has to pass, and before
@@ -25,37 +26,34 @@ class EvalStage:
     """
 
     name: ClassVar[str] = "eval"
-    code: ClassVar[tuple[str, ...]] = ("cmtp.shards.eval_stage", "cmtp.shards.order")
-    rejects_rows: ClassVar[bool] = True
+    settings: ClassVar[type[EvalSettings]] = EvalSettings
 
-    def steps(self, job: StageJob) -> Iterator[list[Task]]:
-        """See cmtp.engine.task.Stage."""
-        yield [
-            Task(f"{HERE}:apply", job.folder, f"apply-{i:05d}", [part, job.kept(i), job.rejects(i)], job.settings)
-            for i, part in enumerate(job.inputs)
-        ]
+    def wanted(self, recipe: RecipeBase) -> bool:
+        """Only a recipe that holds something out."""
+        return recipe.of(EvalSettings).share > 0
+
+    def resolve(self, recipe: RecipeBase, before: Mapping[str, StageFolder]) -> EvalSettings:
+        """See Stage."""
+        return recipe.of(EvalSettings)
+
+    def steps(self, job: Job[EvalSettings], inputs: list[str]) -> Iterator[list[Task]]:
+        """One step: a task per partition."""
+        yield [task(hold_out, job, f"hold-out-{index:05d}", index, part) for index, part in enumerate(inputs)]
 
 
-def apply(task: Task, store: Store) -> Result:
+def hold_out(job: Job[EvalSettings], index: int, part: str) -> Result:
     """Part the rows of one partition by their document."""
-    part, kept_path, rejects_path = task.inputs
-    rows = store.read_table(part)
-    result = Result(rows=rows.num_rows, bytes=rows.nbytes)
-    result.ledger.take(rows)
-    held = is_held_out(rows["doc_id"], task.settings["share"], task.settings["split_seed"])
-    kept, out = rows.filter(pa.array(~held)), rows.filter(pa.array(held))
-    evidence = json.dumps({"share": task.settings["share"], "seed": task.settings["split_seed"]})
-    made = {
-        "stage": pa.array(["eval"] * out.num_rows, pa.string()),
-        "reason": pa.array([REASON] * out.num_rows, pa.string()),
-        "evidence": pa.array([evidence] * out.num_rows, pa.string()),
-        "score": pa.nulls(out.num_rows, pa.float32()),
-        "kept_id": pa.nulls(out.num_rows, pa.string()),
-    }
-    columns = [made[name] if name in made else out[name] for name in REJECTS.names]
-    rejected = pa.table(columns, names=REJECTS.names).cast(REJECTS)
-    store.write_table(kept_path, kept)
-    store.write_table(rejects_path, rejected)
-    result.ledger.keep(kept)
-    result.ledger.reject(rejected)
-    return result
+    rows = job.store.read_table(part)
+    held = is_held_out(rows["doc_id"], job.settings.share, job.settings.seed)
+    evidence = json.dumps({"share": job.settings.share, "seed": job.settings.seed})
+    count = int(held.sum())
+    return write_verdicts(
+        job,
+        index,
+        rows,
+        kept=rows.filter(pa.array(~held)),
+        rejected=rows.filter(pa.array(held)),
+        stage=EvalStage.name,
+        reason=[REASON] * count,
+        evidence=[evidence] * count,
+    )

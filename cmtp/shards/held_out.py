@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cmtp.errors import UsageError
+from cmtp.order import is_held_out
 from cmtp.relations import SYMMETRIC_RELATIONS
-from cmtp.shards.order import is_held_out
 
 BLOCK_ROWS = 65_536
 """Rows read at a time."""

@@ -8,8 +8,9 @@ from typing import Any
 import xxhash
 
 from cmtp.engine.executor import Receipt
-from cmtp.engine.plan import StageRun
-from cmtp.recipe import Recipe
+from cmtp.engine.figures import plain_values
+from cmtp.engine.stage import StageRun
+from cmtp.settings import RecipeBase
 
 FORMAT = 1
 """Version of the output folder's layout."""
@@ -19,7 +20,7 @@ TABLES = ("pairs", "finetune", "pretrain")
 
 
 def make_manifest(
-    recipe: Recipe, sources: dict[str, str], stages: list[StageRun], encoded: list[StageRun], shard: StageRun
+    recipe: RecipeBase, sources: dict[str, str], stages: list[StageRun], encoded: list[StageRun], shard: StageRun
 ) -> dict[str, Any]:
     """Put the manifest together.
 
@@ -34,7 +35,7 @@ def make_manifest(
         "format": FORMAT,
         "cmtp": version("cmtp"),
         "recipe": recipe.model_dump(mode="json"),
-        "encoders": [merge_facts(run.receipts) for run in encoded],
+        "encoders": [plain_values(run.figures) for run in encoded],
         "inputs": _inputs(sources, stages[0].receipts),
         "stages": [
             {
@@ -43,7 +44,7 @@ def make_manifest(
                 "kept": stage.ledger.rows_kept,
                 "rejected": dict(sorted(stage.ledger.reasons().items())),
                 "ledger": stage.ledger.to_rows(),
-                "facts": merge_facts(stage.receipts),
+                "facts": plain_values(stage.figures),
             }
             for stage in stages
         ],
@@ -52,18 +53,23 @@ def make_manifest(
 
 
 def mined_manifest(
-    manifest: dict[str, Any], recipe: Recipe, encoded: StageRun, mined: StageRun, shard: StageRun
+    manifest: dict[str, Any],
+    recipe: RecipeBase,
+    encoder: str,
+    *,
+    encoded: StageRun,
+    mined: StageRun,
+    shard: StageRun,
 ) -> dict[str, Any]:
-    """A manifest whose finetune table was made anew; what the build did before mining stays as it was."""
-    resolved = recipe.model_dump(mode="json")
-    search = resolved["mine"] | {"encoder": recipe.mine.encoder or recipe.similarity.first_encoder}
+    """A manifest whose finetune table was made anew by `encoder`; what the build did before mining stays as it was."""
+    search = recipe.model_dump(mode="json")["mine"] | {"encoder": encoder}
     stages = [
-        stage | ({"facts": merge_facts(mined.receipts)} if stage["stage"] == "mine" else {})
+        stage | ({"facts": plain_values(mined.figures)} if stage["stage"] == mined.name else {})
         for stage in manifest["stages"]
     ]
     return manifest | {
         "recipe": manifest["recipe"] | {"mine": search},
-        "encoders": [*manifest["encoders"][:1], merge_facts(encoded.receipts)],
+        "encoders": [*manifest["encoders"][:1], plain_values(encoded.figures)],
         "stages": stages,
         "tables": manifest["tables"] | _tables(shard.receipts),
     }
@@ -73,7 +79,7 @@ def _inputs(sources: dict[str, str], receipts: list[Receipt]) -> list[dict[str, 
     """Files, bytes and a digest per source; a file that was read in parts counts once."""
     parts: dict[str, list[tuple[int, str]]] = {}
     for receipt in receipts:
-        for file in receipt.facts.get("files", []):
+        for file in receipt.records:
             parts.setdefault(file["path"], []).append((file["bytes"], file["xxh128"]))
     rows: dict[str, dict[str, Any]] = {}
     digests: dict[str, xxhash.xxh3_128] = {}
@@ -88,37 +94,14 @@ def _inputs(sources: dict[str, str], receipts: list[Receipt]) -> list[dict[str, 
     return [rows[source] | {"xxh128": digests[source].hexdigest()} for source in sorted(rows)]
 
 
-def merge_facts(receipts: list[Receipt]) -> dict[str, Any]:
-    """Add up the facts of a stage's tasks: numbers sum, groups of numbers sum by name, texts must agree.
-
-    Lists (the files of extract) are left to whoever asked for them.
-    """
-    total: dict[str, Any] = {}
-    for receipt in receipts:
-        _add(total, receipt.facts)
-    return total
-
-
-def _add(total: dict[str, Any], more: dict[str, Any]) -> None:
-    for name, value in sorted(more.items()):
-        if isinstance(value, dict):
-            _add(total.setdefault(name, {}), value)
-        elif isinstance(value, str):
-            if total.setdefault(name, value) != value:
-                raise ValueError(f"tasks of one stage disagree on {name}: {total[name]} and {value}")
-        elif not isinstance(value, list):
-            total[name] = total.get(name, 0) + value
-
-
 def _tables(receipts: list[Receipt]) -> dict[str, Any]:
     tables: dict[str, Any] = {}
     for receipt in receipts:
-        facts = dict(receipt.facts)
-        if "table" not in facts:
-            continue
-        table = tables.setdefault(facts.pop("table"), {"rows": 0, "files": []})
-        table["rows"] += facts["rows"]
-        if "too_short" in facts:
-            table["too_short"] = table.get("too_short", 0) + facts.pop("too_short")
-        table["files"].append(facts)
+        for record in receipt.records:
+            file = dict(record)
+            table = tables.setdefault(file.pop("table"), {"rows": 0, "files": []})
+            table["rows"] += file["rows"]
+            if "too_short" in file:
+                table["too_short"] = table.get("too_short", 0) + file.pop("too_short")
+            table["files"].append(file)
     return tables

@@ -6,8 +6,8 @@ ranges follows from the table's uncompressed size, so it depends on the data and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,14 +15,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from cmtp.engine.store import Store, parquet_writer
-from cmtp.engine.task import Result, StageJob, Task
+from cmtp.engine.stage import Stage, StageFolder
+from cmtp.engine.store import parquet_writer
+from cmtp.engine.task import Job, Result, Task, task
+from cmtp.order import is_held_out, order_keys, range_of
 from cmtp.schema import FINETUNE, PAIRS, PRETRAIN, REJECTS
+from cmtp.settings import RecipeBase
 from cmtp.shards import pretrain
-from cmtp.shards.order import is_held_out, order_keys, range_of
+from cmtp.shards.eval_stage import EvalStage
+from cmtp.shards.settings import EvalSettings, ShardSettings, ShardWork
 
 KEY = "order_key"
-HERE = "cmtp.shards.stage"
 
 
 @dataclass(frozen=True)
@@ -53,35 +56,42 @@ class TableInput:
         return {"pairs": PAIRS, "finetune": FINETUNE, "pretrain": PRETRAIN}.get(self.name, REJECTS)
 
 
-class ShardStage:
-    """Writes the final tables into ``tables/`` of its folder; publishing them is the build's last act."""
+class ShardStage(Stage[ShardWork]):
+    """Writes the final tables into ``tables/`` of its folder; publishing them is the build's last act.
+
+    Receipts have a record per final file: table, file, rows, bytes, sha256.
+    """
 
     name: ClassVar[str] = "shard"
-    code: ClassVar[tuple[str, ...]] = ("cmtp.shards", "cmtp.schema")
-    rejects_rows: ClassVar[bool] = False
+    settings: ClassVar[type[ShardSettings]] = ShardSettings
+    writes_rows: ClassVar[bool] = False
 
-    def __init__(self, tables: list[TableInput]) -> None:
-        self.tables = tables
+    def __init__(self, tables: Sequence[TableInput] = ()) -> None:
+        self.table_inputs = tables
 
-    def steps(self, job: StageJob) -> Iterator[list[Task]]:
-        """See cmtp.engine.task.Stage."""
-        ranges = {table.name: _ranges(table, job) for table in self.tables}
+    def resolve(self, recipe: RecipeBase, before: Mapping[str, StageFolder]) -> ShardWork:
+        """See Stage. pretrain/ is made from rows before the hold-out, so it is told what is held out."""
+        held_out = recipe.of(EvalSettings) if EvalStage.name in before else None
+        return ShardWork.extend(recipe.of(ShardSettings), seed=recipe.seed, held_out=held_out)
+
+    def steps(self, job: Job[ShardWork], inputs: list[str]) -> Iterator[list[Task]]:
+        """See Stage."""
+        ranges = {table.name: _ranges(table, job) for table in self.table_inputs}
         scatter, merge = [], []
-        for table in self.tables:
+        for table in self.table_inputs:
             slug = table.name.replace("/", "-")
-            runs = [f"{job.folder}/runs/{slug}/part-{i:05d}.parquet" for i in range(len(table.parts))]
+            runs = [job.path(f"runs/{slug}/part-{i:05d}.parquet") for i in range(len(table.parts))]
             for i, (part, out) in enumerate(zip(table.parts, runs, strict=True)):
-                inputs: list[Any] = [asdict(table) | {"parts": [part]}, ranges[table.name], out]
-                scatter.append(Task(f"{HERE}:scatter", job.folder, f"scatter-{slug}-{i:05d}", inputs, job.settings))
+                one = TableInput(table.name, [part])
+                scatter.append(task(scatter_rows, job, f"scatter-{slug}-{i:05d}", one, ranges[table.name], out))
             for r in range(ranges[table.name]):
-                out = f"{job.folder}/tables/{table.name}/part-{r:05d}.parquet"
-                inputs = [asdict(table) | {"parts": runs}, r, out]
-                merge.append(Task(f"{HERE}:merge", job.folder, f"merge-{slug}-{r:05d}", inputs, job.settings))
+                out = job.path(f"tables/{table.name}/part-{r:05d}.parquet")
+                merge.append(task(merge_range, job, f"merge-{slug}-{r:05d}", TableInput(table.name, runs), r, out))
         yield scatter
         yield merge
 
 
-def _ranges(table: TableInput, job: StageJob) -> int:
+def _ranges(table: TableInput, job: Job[ShardWork]) -> int:
     """Number of files of a table, from the uncompressed sizes in the footers of its parts."""
     size = 0
     for part in table.parts:
@@ -91,16 +101,14 @@ def _ranges(table: TableInput, job: StageJob) -> int:
         for group in (meta.row_group(i) for i in range(meta.num_row_groups)):
             columns = (group.column(i) for i in range(group.num_columns))
             size += sum(one.total_uncompressed_size for one in columns if one.path_in_schema.split(".")[0] in wanted)
-    shard_bytes: int = job.settings["shard_bytes"]
-    return max(1, -(-size // shard_bytes))
+    return max(1, -(-size // job.settings.shard_bytes))
 
 
-def scatter(task: Task, store: Store) -> Result:
-    """Sort a partition by key and write it with one row group per range; facts say which group holds which range."""
-    spec, ranges, out = task.inputs
-    table = TableInput(**spec)
+def scatter_rows(job: Job[ShardWork], table: TableInput, ranges: int, out: str) -> Result:
+    """Sort a partition by key and write it with one row group per range; a file beside it lists the ranges it holds."""
+    store = job.store
     rows = store.read_table(table.parts[0], table.columns)
-    keys = order_keys(rows[table.key], task.settings["seed"])
+    keys = order_keys(rows[table.key], job.settings.seed)
     order = np.argsort(keys, kind="stable")
     rows = rows.append_column(KEY, pa.array(keys)).take(order)
     parts = range_of(keys[order], ranges)
@@ -114,27 +122,26 @@ def scatter(task: Task, store: Store) -> Result:
     return Result(rows=rows.num_rows, bytes=rows.nbytes)
 
 
-def merge(task: Task, store: Store) -> Result:
-    """Merge one range of all runs into a final file. Facts: rows, bytes, sha256 and what the manifest counts."""
-    spec, r, out = task.inputs
-    table = TableInput(**spec)
+def merge_range(job: Job[ShardWork], table: TableInput, number: int, out: str) -> Result:
+    """Merge one range of all runs into a final file, and record it."""
+    store, settings = job.store, job.settings
     pieces = []
     for run in table.parts:
         groups = store.read_json(f"{run}.json")
-        if r in groups:
+        if number in groups:
             with store.read(run) as file:
-                pieces.append(pq.ParquetFile(file).read_row_group(groups.index(r), use_threads=False))
-    facts: dict[str, Any] = {"table": table.name}
+                pieces.append(pq.ParquetFile(file).read_row_group(groups.index(number), use_threads=False))
+    record: dict[str, Any] = {"table": table.name}
     if not pieces:
         rows = table.schema.empty_table()
     else:
         rows = pa.concat_tables(pieces).unify_dictionaries()
         del pieces
         if table.name == "pretrain":
-            if held := task.settings.get("held_out"):
-                rows = rows.filter(pa.array(~is_held_out(rows["doc_id"], held["share"], held["seed"])))
-            rows, facts["too_short"] = pretrain.join_passages(rows, task.settings["min_pretrain_chars"])
-            keys = pa.array(order_keys(rows["doc_id"], task.settings["seed"]))
+            if held := settings.held_out:
+                rows = rows.filter(pa.array(~is_held_out(rows["doc_id"], held.share, held.seed)))
+            rows, record["too_short"] = pretrain.join_passages(rows, settings.min_pretrain_chars)
+            keys = pa.array(order_keys(rows["doc_id"], settings.seed))
             rows = rows.take(pc.sort_indices(pa.table({KEY: keys}), [(KEY, "ascending")]))
         else:
             # ties of the 64-bit key are broken by the whole id: never by which run came first
@@ -142,13 +149,13 @@ def merge(task: Task, store: Store) -> Result:
             rows = rows.select(table.schema.names).take(order)
     rows = tidy(rows, table.schema)
     store.write_table(out, rows, published=True)
-    facts |= {
+    record |= {
         "file": out.rsplit("/", 1)[1],
         "rows": rows.num_rows,
         "bytes": store.size(out),
         "sha256": store.sha256(out),
     }
-    return Result(rows=rows.num_rows, bytes=rows.nbytes, facts=facts)
+    return Result(rows=rows.num_rows, bytes=rows.nbytes, records=[record])
 
 
 def tidy(rows: pa.Table, schema: pa.Schema) -> pa.Table:

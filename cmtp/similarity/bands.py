@@ -1,8 +1,15 @@
-"""Which pairs the cheap encoder of a cascade may decide, and which the expensive one has to look at.
+"""Which pairs the cheap encoder of a cascade may decide, and which the expensive one has to see.
 
-Of every group the cheap scores below `low` are rejected and those from `high` on kept, as long as the expensive encoder
-would nearly always say the same; the band between is its own. How much disagreement the two ends of each group are
-given is a matter of price: an error is spent where it saves most rows.
+Every group gets a band of cheap scores. Below `low` a pair is rejected, from `high` on it is kept, and between them the
+expensive encoder decides. Outside the band it would nearly always say the same. How much disagreement the two ends of
+each group are given is a matter of price: an error is spent where it saves the most pairs.
+
+1. `_ends` counts, for every limit that an end of a band could have, the pairs it would decide and the errors it would
+   make, on the sample that both encoders scored.
+2. `_narrowest` puts a price on an error, lets each end take the limit that is worth it, and finds by bisection the
+   lowest price at which all errors together stay within what is allowed.
+3. `bands_for_agreement` checks the bands on pairs that they were not chosen on, and tightens them until those keep to
+   it, too.
 
 The pairs of a good source hold few wrong ones, and a band could agree on 99 % of them and let every wrong one pass.
 So shuffled pairs count beside them (WRONG) where the bands are chosen.
@@ -11,6 +18,7 @@ So shuffled pairs count beside them (WRONG) where the bands are chosen.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,15 +37,15 @@ LOST = 2.0
 
 
 @dataclass(frozen=True)
-class Sample:
+class ScoredSample:
     """A group's sample, scored by both encoders.
 
     Attributes:
-        cheap: [n] cheap scores.
-        keep: [n] what the expensive encoder decides.
+        cheap: float32 [n], cheap scores of the pairs.
+        keep: bool [n], what the expensive encoder decides about them.
         rows: pairs of the group in the build; weighs the sample.
-        wrong: [m] cheap scores of shuffled pairs.
-        wrong_keep: [m] what the expensive encoder decides about those.
+        wrong: float32 [m], cheap scores of shuffled pairs.
+        wrong_keep: bool [m], what the expensive encoder decides about those.
     """
 
     cheap: np.ndarray
@@ -46,20 +54,32 @@ class Sample:
     wrong: np.ndarray
     wrong_keep: np.ndarray
 
-    def part(self, fold: int, *, inside: bool) -> Sample:
+    def part(self, fold: int, *, inside: bool) -> ScoredSample:
         """The pairs of one fold, or all others."""
-        pairs, wrong = ((np.arange(len(one)) % FOLDS == fold) == inside for one in (self.cheap, self.wrong))
-        return Sample(self.cheap[pairs], self.keep[pairs], self.rows, self.wrong[wrong], self.wrong_keep[wrong])
+        pairs, wrong = ((np.arange(len(scores)) % FOLDS == fold) == inside for scores in (self.cheap, self.wrong))
+        return ScoredSample(self.cheap[pairs], self.keep[pairs], self.rows, self.wrong[wrong], self.wrong_keep[wrong])
+
+
+Samples = dict[str, ScoredSample]
+"""By group."""
+
+
+class BandLimits(NamedTuple):
+    """Cheap scores low ≤ s < high go to the expensive encoder; below is rejected, from high on kept."""
+
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
 class Band:
-    """Cheap scores low ≤ s < high go to the expensive encoder; below is rejected, from high on kept.
+    """The band of a group, and what it comes to.
 
     Attributes:
-        low: may be -inf, high may be inf.
+        low: see `BandLimits`; may be -inf.
+        high: may be inf.
         share: of the group's pairs in the band, by the sample.
-        agreement: share of the sampled pairs that end as the expensive encoder would have it; the band was chosen on
+        agreement: share of the sampled pairs that end as the expensive encoder would have it. The band was chosen on
             the same pairs, so unseen ones do a little worse.
         shuffled_agreement: the same of the shuffled pairs.
     """
@@ -71,12 +91,12 @@ class Band:
     shuffled_agreement: float
 
     def to_json(self) -> dict[str, object]:
-        """JSON form, without a limit that is infinite."""
+        """JSON form; a limit that is infinite is left out."""
         return {name: value for name, value in asdict(self).items() if np.isfinite(value)}
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenBands:
     """The bands, and what they come to over the whole build.
 
     Attributes:
@@ -92,11 +112,7 @@ class Choice:
     shuffled_agreement: float
 
 
-Limits = dict[str, tuple[float, float]]
-"""low and high of every group."""
-
-
-def choose(samples: dict[str, Sample], agreement: float) -> Choice:
+def bands_for_agreement(samples: Samples, agreement: float) -> ChosenBands:
     """Find the narrowest bands whose decisions agree with the expensive encoder's on a share of all pairs.
 
     Args:
@@ -104,89 +120,99 @@ def choose(samples: dict[str, Sample], agreement: float) -> Choice:
         agreement: at least this share. Where the sample does not bear it out, no pair is left to the cheap encoder.
     """
     folds = [
-        [{name: one.part(k, inside=inside) for name, one in samples.items()} for inside in (False, True)]
+        [{name: sample.part(k, inside=inside) for name, sample in samples.items()} for inside in (False, True)]
         for k in range(FOLDS)
     ]
     for tightening in TIGHTENING:
         allowed = (1 - agreement) * tightening
-        unseen = [_agreement(held, _narrowest(rest, allowed)) for rest, held in folds]
-        found = np.mean(unseen, axis=0)
-        if found[0] >= agreement:
+        unseen = np.mean([_agreement(left_out, _narrowest(rest, allowed)) for rest, left_out in folds], axis=0)
+        if unseen[0] >= agreement:
             limits = _narrowest(samples, allowed)
             break
     else:  # too few pairs to know: the expensive encoder sees them all
-        limits, found = dict.fromkeys(samples, (-np.inf, np.inf)), np.ones(2)
+        limits, unseen = dict.fromkeys(samples, BandLimits(-np.inf, np.inf)), np.ones(2)
     bands = {}
-    for name, one in samples.items():
+    for name, sample in samples.items():
         low, high = limits[name]
-        inside = (one.cheap >= low) & (one.cheap < high)
-        agreed = [round(value, 4) for value in _agreement({name: one}, limits)]
+        inside = (sample.cheap >= low) & (sample.cheap < high)
+        agreed = [round(value, 4) for value in _agreement({name: sample}, limits)]
         bands[name] = Band(low, high, round(float(inside.mean()), 4), *agreed)
-    total = sum(one.rows for one in samples.values())
-    share = sum(bands[name].share * one.rows for name, one in samples.items()) / total
-    return Choice(bands, round(float(share), 4), *(round(float(value), 4) for value in found))
+    total = sum(sample.rows for sample in samples.values())
+    share = sum(bands[name].share * sample.rows for name, sample in samples.items()) / total
+    return ChosenBands(bands, round(float(share), 4), *(round(float(value), 4) for value in unseen))
 
 
-def _narrowest(samples: dict[str, Sample], allowed: float) -> Limits:
+def _narrowest(samples: Samples, allowed: float) -> dict[str, BandLimits]:
     """Limits of every group with at most the allowed share of disagreement over all groups, shuffled pairs included.
 
-    At a price per error each end of each group takes the rows that are worth it, independently (Lagrange); the lowest
+    At a price per error each end of each group takes the pairs that are worth it, independently (Lagrange). The lowest
     price that keeps to what is allowed is found by bisection.
     """
-    total = sum(one.rows for one in samples.values())
-    weights = {name: one.rows / max(len(one.cheap), 1) / total for name, one in samples.items()}
-    ends = {name: _ends(one) for name, one in samples.items()}
+    total = sum(sample.rows for sample in samples.values())
+    weights = {name: sample.rows / max(len(sample.cheap), 1) / total for name, sample in samples.items()}
+    ends = {name: _ends(sample) for name, sample in samples.items()}
 
-    def at(price: float) -> tuple[Limits, float]:
+    def at_price(price: float) -> tuple[dict[str, BandLimits], float]:
         limits, errors = {}, 0.0
-        for name, (scores, rows, below, above) in ends.items():
-            low = int(np.argmax(rows - price * below))
-            high = int(np.argmax(rows[-1] - rows - price * above))
+        for name, group in ends.items():
+            low = int(np.argmax(group.below - price * group.rejecting))
+            high = int(np.argmax(group.below[-1] - group.below - price * group.keeping))
             if low > high:  # no band: the ends meet where they err least
-                low = high = int(np.argmin(below + above))
-            limits[name] = (-np.inf if low == 0 else float(scores[low]), float(scores[high]))
-            errors += weights[name] * (below[low] + above[high])
+                low = high = int(np.argmin(group.rejecting + group.keeping))
+            limits[name] = BandLimits(-np.inf if low == 0 else float(group.limits[low]), float(group.limits[high]))
+            errors += weights[name] * (group.rejecting[low] + group.keeping[high])
         return limits, errors / (1 + WRONG)
 
-    cheap, dear = 1e-3, 1e3 * max(len(one.cheap) + 1 for one in samples.values())
+    too_low, high_enough = 1e-3, 1e3 * max(len(sample.cheap) + 1 for sample in samples.values())
     for _ in range(40):
-        price = float(np.sqrt(cheap * dear))
-        if at(price)[1] > allowed:
-            cheap = price
+        price = float(np.sqrt(too_low * high_enough))
+        if at_price(price)[1] > allowed:
+            too_low = price
         else:
-            dear = price
-    return at(dear)[0]
+            high_enough = price
+    return at_price(high_enough)[0]
 
 
-def _ends(one: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """What a limit at each distinct score would come to, inf last.
+class _Ends(NamedTuple):
+    """What a limit would come to, for each distinct cheap score and inf: float64 [k] each.
 
-    Returns:
-        scores; pairs below each; errors if all below is rejected; errors if all from there on is kept. [k] each.
+    Attributes:
+        limits: the scores, ascending; the last is inf.
+        below: pairs with a lower score.
+        rejecting: errors if all below the limit is rejected.
+        keeping: errors if all from the limit on is kept.
     """
-    cheap = np.concatenate([one.cheap, one.wrong]).astype(np.float64)
-    keep = np.concatenate([one.keep, one.wrong_keep])
-    pair = np.r_[np.ones(len(one.cheap)), np.zeros(len(one.wrong))]
-    weight = np.where(pair == 1, 1.0, WRONG * len(one.cheap) / max(len(one.wrong), 1))
-    scores, place = np.unique(cheap, return_inverse=True)
-    rows, kept, refused = (
-        np.r_[0.0, np.cumsum(np.bincount(place, value, len(scores)))]
+
+    limits: np.ndarray
+    below: np.ndarray
+    rejecting: np.ndarray
+    keeping: np.ndarray
+
+
+def _ends(sample: ScoredSample) -> _Ends:
+    cheap = np.concatenate([sample.cheap, sample.wrong]).astype(np.float64)
+    keep = np.concatenate([sample.keep, sample.wrong_keep])
+    pair = np.r_[np.ones(len(sample.cheap)), np.zeros(len(sample.wrong))]
+    weight = np.where(pair == 1, 1.0, WRONG * len(sample.cheap) / max(len(sample.wrong), 1))
+    scores, row = np.unique(cheap, return_inverse=True)
+    below, lost, refused = (
+        np.r_[0.0, np.cumsum(np.bincount(row, value, len(scores)))]
         for value in (pair, LOST * weight * keep, weight * ~keep)
     )
-    return np.r_[scores, np.inf], rows, kept, refused[-1] - refused
+    return _Ends(np.r_[scores, np.inf], below, lost, refused[-1] - refused)
 
 
-def _agreement(samples: dict[str, Sample], limits: Limits) -> tuple[float, float]:
+def _agreement(samples: Samples, limits: dict[str, BandLimits]) -> tuple[float, float]:
     """Share of the pairs that end as the expensive encoder would have it, and of the shuffled pairs.
 
     Groups are weighed by their rows.
     """
-    total = sum(one.rows for one in samples.values())
+    total = sum(sample.rows for sample in samples.values())
     agreed = np.zeros(2)
-    for name, one in samples.items():
+    for name, sample in samples.items():
         low, high = limits[name]
-        for k, (cheap, keep) in enumerate(((one.cheap, one.keep), (one.wrong, one.wrong_keep))):
+        for k, (cheap, keep) in enumerate(((sample.cheap, sample.keep), (sample.wrong, sample.wrong_keep))):
             wrong = ((cheap < low) & keep) | ((cheap >= high) & ~keep)
-            agreed[k] += one.rows * (1 - float(wrong.mean() if len(wrong) else 0.0))
+            agreed[k] += sample.rows * (1 - float(wrong.mean() if len(wrong) else 0.0))
     pairs, shuffled = agreed / total
     return float(pairs), float(shuffled)

@@ -1,4 +1,4 @@
-"""The encode step: every distinct text of a partition becomes a vector, once, for similarity, mining and later runs.
+"""The encode stage: every distinct text of a partition becomes a vector, once, for similarity, mining and later runs.
 
 A stage of its own, because its fingerprint covers the encoder and the texts but no threshold: a build with another
 threshold, or other mining settings, finds the vectors where they are.
@@ -6,44 +6,81 @@ threshold, or other mining settings, finds the vectors where they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cmtp.device import gpus
 from cmtp.encoders.base import Encoder, Side
-from cmtp.encoders.registry import encoder_card, load_encoder
+from cmtp.encoders.registry import encoder_card, encoder_identity, load_encoder
+from cmtp.engine.figures import Figures, same
+from cmtp.engine.plan import place
+from cmtp.engine.stage import Stage, StageFolder, StageRun
 from cmtp.engine.store import Store
-from cmtp.engine.task import Result, StageJob, Task
-from cmtp.similarity.vectors import SparseVectors
+from cmtp.engine.task import Job, Result, Task, task
+from cmtp.settings import RecipeBase
+from cmtp.similarity.settings import EncodeWork, SimilaritySettings
+from cmtp.similarity.vectors import CachedVectors, PairVectors, SparseVectors
 
 
-def encode_settings(name: str) -> dict[str, Any]:
-    """Settings of the encode stage: the encoder's name, and which weights that is (`EncoderCard.identity`).
+class EncodeStage(Stage[EncodeWork]):
+    """Writes, per partition, ``scores/`` (pair_id, similarity, rows of the two vectors) and ``vectors/`` (fp16)."""
+
+    name: ClassVar[str] = "encode"
+    writes_rows: ClassVar[bool] = False
+    decides: ClassVar[bool] = False
+
+    def resolve(self, recipe: RecipeBase, before: Mapping[str, StageFolder]) -> EncodeWork:
+        """The encoder that sees all pairs."""
+        return encode_work(recipe.of(SimilaritySettings).first_encoder)
+
+    def steps(self, job: Job[EncodeWork], inputs: list[str]) -> Iterator[list[Task]]:
+        """One step: a task per partition."""
+        yield [task(encode_partition, job, f"encode-{index:05d}", index, part) for index, part in enumerate(inputs)]
+
+    def summary(self, run: StageRun) -> str:
+        """See Stage."""
+        return "vectors written"
+
+    def processes(self, settings: EncodeWork) -> int | None:
+        """See `gpu_processes`."""
+        return gpu_processes(settings.encoder)
+
+
+def encode_work(name: str) -> EncodeWork:
+    """What tasks are given that encode: the encoder's name, and which weights that is.
 
     Raises:
         UsageError: there is no such encoder, or its weights cannot be had.
     """
-    return {"encoder": name, "weights": encoder_card(name).identity()}
+    return EncodeWork(encoder=name, identity=encoder_identity(name))
 
 
-class EncodeStage:
-    """Writes, per partition, ``scores/`` (pair_id, similarity, rows of the two vectors) and ``vectors/`` (fp16)."""
+def expensive_work(settings: SimilaritySettings, encode: StageFolder) -> EncodeWork:
+    """The encoder of a cascade that sees only some pairs, and the folder where it keeps their vectors.
 
-    name: ClassVar[str] = "encode"
-    code: ClassVar[tuple[str, ...]] = ("cmtp.similarity.encode", "cmtp.similarity.vectors", "cmtp.encoders")
-    rejects_rows: ClassVar[bool] = False
+    The folder depends on the encoder and the texts and on no threshold. A build with other thresholds thus finds what
+    was encoded before.
 
-    def steps(self, job: StageJob) -> Iterator[list[Task]]:
-        """See cmtp.engine.task.Stage."""
-        tasks = []
-        for i, part in enumerate(job.inputs):
-            inputs = [part, *Encoded(job.folder, i).files]
-            tasks.append(Task("cmtp.similarity.encode:run", job.folder, f"encode-{i:05d}", inputs, job.settings))
-        yield tasks
+    Args:
+        settings: of the similarity stage.
+        encode: where the encode stage works; both encoders see the same texts.
+    """
+    work = encode_work(settings.encoder)
+    folder = place(EncodeStage(), work, encode.input_fingerprint, prefix="vectors").folder
+    return work.model_copy(update={"cached": folder})
+
+
+def gpu_processes(encoder: str) -> int | None:
+    """One process per GPU for an encoder that computes there: a second model beside the first gains nothing.
+
+    None: the encoder does not compute on a GPU, or there is none.
+    """
+    return gpus() or None if encoder_card(encoder).on_gpu else None
 
 
 @dataclass(frozen=True)
@@ -59,56 +96,98 @@ class Encoded:
     index: int
 
     @property
-    def files(self) -> list[str]:
-        """Paths of the scores, the query vectors and the passage vectors."""
-        name = f"part-{self.index:05d}"
-        return [
-            f"{self.folder}/scores/{name}.parquet",
-            f"{self.folder}/vectors/{name}.query.npy",
-            f"{self.folder}/vectors/{name}.passage.npy",
-        ]
+    def scores_path(self) -> str:
+        """Path of the scores."""
+        return f"{self.folder}/scores/part-{self.index:05d}.parquet"
+
+    def vectors_path(self, side: Side) -> str:
+        """Path of the vectors of one side."""
+        return f"{self.folder}/vectors/part-{self.index:05d}.{side}.npy"
 
     def scores(self, store: Store) -> pa.Table:
         """pair_id, similarity (f32), query_row and passage_row (i32): one row per pair, in the partition's order."""
-        return store.read_table(self.files[0])
+        return store.read_table(self.scores_path)
 
     def vectors(self, store: Store, side: Side, rows: np.ndarray) -> np.ndarray:
         """The vectors of some rows: [len(rows), dim] float32."""
-        with store.read(self.files[1 if side == "query" else 2]) as file:
-            return np.load(file)[rows].astype(np.float32)  # type: ignore[no-any-return]
+        return self._distinct(store, side)[rows].astype(np.float32)  # type: ignore[no-any-return]
+
+    def open(self, store: Store) -> EncodedPairs:
+        """Read all of it."""
+        scores = self.scores(store)
+        return EncodedPairs(
+            scores["similarity"].to_numpy(),
+            PairVectors(self._distinct(store, "query"), self._distinct(store, "passage")),
+            scores["query_row"].to_numpy(),
+            scores["passage_row"].to_numpy(),
+        )
+
+    def _distinct(self, store: Store, side: Side) -> np.ndarray:
+        with store.read(self.vectors_path(side)) as file:
+            return np.load(file)  # type: ignore[no-any-return]
 
 
-def run(task: Task, store: Store) -> Result:
-    """Encode one partition. Facts: name and hash of the encoder."""
-    source, scores_path, query_path, passage_path = task.inputs
-    encoder = load_encoder(task.settings["encoder"])
-    rows = store.read_table(source, ["pair_id", "query", "passage"])
-    known = SparseVectors(task.settings["known"], task.index) if "known" in task.settings else None
-    query, query_row = _encode_distinct(rows["query"], "query", encoder, known, store)
-    passage, passage_row = _encode_distinct(rows["passage"], "passage", encoder, known, store)
+@dataclass(frozen=True)
+class EncodedPairs:
+    """What the encode stage says about the n pairs of a partition.
+
+    Attributes:
+        similarity: float32 [n], cosine of query and passage.
+        distinct: vectors of the distinct queries and of the distinct passages, fp16.
+        query_row: int32 [n], row of each pair's query among them.
+        passage_row: int32 [n], row of each pair's passage.
+    """
+
+    similarity: np.ndarray
+    distinct: PairVectors
+    query_row: np.ndarray
+    passage_row: np.ndarray
+
+    def vectors(self, rows: np.ndarray) -> PairVectors:
+        """The vectors of some pairs, float32."""
+        return PairVectors(
+            self.distinct.query[self.query_row[rows]].astype(np.float32),
+            self.distinct.passage[self.passage_row[rows]].astype(np.float32),
+        )
+
+
+def encode_partition(job: Job[EncodeWork], index: int, part: str) -> Result:
+    """Encode one partition. Figures: name and weights of the encoder, length of a vector."""
+    store, settings = job.store, job.settings
+    encoded = Encoded(job.folder, index)
+    encoder = load_encoder(settings.encoder)
+    rows = store.read_table(part, ["pair_id", "query", "passage"])
+    cached = SparseVectors(store, settings.cached, index).open() if settings.cached else None
+    query, query_row = _encode_distinct(rows["query"], "query", encoder, cached)
+    passage, passage_row = _encode_distinct(rows["passage"], "passage", encoder, cached)
     # Rounded, so that a sum in another order on another processor seldom shows.
     similarity = np.round(np.einsum("ij,ij->i", query[query_row], passage[passage_row]), 5).astype(np.float32)
     scores = pa.table(
         {"pair_id": rows["pair_id"], "similarity": similarity, "query_row": query_row, "passage_row": passage_row}
     )
-    store.write_table(scores_path, scores)
-    for path, vectors in ((query_path, query), (passage_path, passage)):
-        with store.write(path) as file:
+    store.write_table(encoded.scores_path, scores)
+    sides: tuple[tuple[Side, np.ndarray], ...] = (("query", query), ("passage", passage))
+    for side, vectors in sides:
+        with store.write(encoded.vectors_path(side)) as file:
             np.save(file, vectors.astype(np.float16))
-    facts = {"encoder": encoder.name, "weights": encoder.weights_hash, "dim": str(encoder.dim)}
-    return Result(rows=rows.num_rows, bytes=rows.nbytes, facts=facts)
+    return Result(rows=rows.num_rows, bytes=rows.nbytes, figures=encoder_figures(encoder))
+
+
+def encoder_figures(encoder: Encoder) -> Figures:
+    """Name and weights of an encoder, and the length of its vectors."""
+    return {"encoder": same(encoder.name), "weights": same(encoder.weights_hash), "dim": same(str(encoder.dim))}
 
 
 def _encode_distinct(
-    texts: pa.ChunkedArray, side: Side, encoder: Encoder, known: SparseVectors | None, store: Store
+    texts: pa.ChunkedArray, side: Side, encoder: Encoder, cached: CachedVectors | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Vectors of the distinct texts, and the row of each text among them (int32)."""
     coded = pc.dictionary_encode(texts.combine_chunks())
     rows = coded.indices.to_numpy().astype(np.int32)
-    if known is None:
+    if cached is None:
         return encoder.encode(coded.dictionary, side), rows
-    there, found = known.find(store, side, coded.dictionary)
-    vectors = np.empty((len(there), encoder.dim), np.float32)
-    vectors[there] = found.reshape(-1, encoder.dim)
-    vectors[~there] = encoder.encode(coded.dictionary.filter(pa.array(~there)), side)
+    present, vectors_present = cached.find(side, coded.dictionary)
+    vectors = np.empty((len(present), encoder.dim), np.float32)
+    vectors[present] = vectors_present.reshape(-1, encoder.dim)
+    vectors[~present] = encoder.encode(coded.dictionary.filter(pa.array(~present)), side)
     return vectors, rows

@@ -1,12 +1,13 @@
-"""Vectors of some of a partition's texts, in files that are only ever added to.
+"""Vectors of a partition's texts: those of pairs, and files of some texts' vectors that are only ever added to.
 
-The expensive encoder of a cascade sees a part of the texts, another part after every change of a setting. Each call
-writes one file with what was missing; a text that is in any of them is not encoded again.
+The expensive encoder of a cascade sees a part of the texts, another part after every change of a setting. Each call of
+`SparseVectors.add` writes one file with what was missing. A text that is in any of the files is not encoded again.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,11 +15,20 @@ import pyarrow.compute as pc
 import xxhash
 
 from cmtp.encoders.base import Encoder, Side
-from cmtp.encoders.registry import load_encoder
 from cmtp.engine.store import Store
-from cmtp.engine.task import Task
 
 SIDES: tuple[Side, Side] = ("query", "passage")
+
+
+class PairVectors(NamedTuple):
+    """Query and passage vectors of n pairs by one encoder, float32 [n, dim] each."""
+
+    query: np.ndarray
+    passage: np.ndarray
+
+    def take(self, rows: np.ndarray | slice) -> PairVectors:
+        """Those of some pairs."""
+        return PairVectors(self.query[rows], self.passage[rows])
 
 
 @dataclass(frozen=True)
@@ -26,99 +36,88 @@ class SparseVectors:
     """The files of one partition.
 
     Attributes:
+        store: where.
         folder: of one encoder over one set of partitions; its name is a fingerprint of both.
         index: of the partition.
     """
 
+    store: Store
     folder: str
     index: int
 
-    def add(self, store: Store, tag: str, texts: dict[Side, pa.ChunkedArray], encoder: Encoder) -> None:
+    def add(self, tag: str, texts: pa.Table, encoder: Encoder) -> None:
         """Encode what is not there yet.
 
         Args:
-            store: where.
-            tag: names the file; the same tag must come with the same texts. A file that is there is whole, and left.
-            texts: by side, repetitions allowed.
+            tag: names the file. The same tag must come with the same texts, because a file that is there is left alone.
+            texts: columns query and passage; repetitions are encoded once.
             encoder: the folder's own.
         """
         path = f"{self.folder}/vectors/part-{self.index:05d}-{tag}.npz"
-        if store.exists(path):
+        if self.store.exists(path):
             return
-        arrays = {}
+        cached, arrays = self.open(), {}
         for side in SIDES:
             distinct = pc.unique(texts[side].combine_chunks())
             keys = text_keys(distinct)
-            missing = ~np.isin(keys, self._read(store, side)[0])
+            missing = ~np.isin(keys, cached.keys[side])
             arrays[f"{side}_keys"] = keys[missing]
             arrays[side] = encoder.encode(distinct.filter(pa.array(missing)), side).astype(np.float16)
-        with store.write(path) as file:
+        with self.store.write(path) as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
 
-    def find(self, store: Store, side: Side, texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-        """Look texts up: whether each is there, [n] bool, and the vectors of those that are, float32."""
-        known, vectors = self._read(store, side)
-        keys = text_keys(texts)
-        if not len(known):
-            return np.zeros(len(keys), bool), vectors.astype(np.float32)
-        order = np.argsort(known, kind="stable")
-        place = order[np.minimum(np.searchsorted(known, keys, sorter=order), len(known) - 1)]
-        there = known[place] == keys
-        return there, vectors[place[there]].astype(np.float32)
-
-    def vectors(self, store: Store, side: Side, texts: pa.ChunkedArray) -> np.ndarray:
-        """The vectors of texts that are all there: [n, dim] float32.
-
-        Raises:
-            LookupError: one is not (a defect of the caller).
-        """
-        there, vectors = self.find(store, side, texts.combine_chunks())
-        if not there.all():
-            raise LookupError(f"{self.folder}, partition {self.index}: {(~there).sum()} texts have no {side} vector")
-        return vectors
-
-    def _read(self, store: Store, side: Side) -> tuple[np.ndarray, np.ndarray]:
-        keys, vectors = [], []
-        for path in store.list(f"{self.folder}/vectors"):
+    def open(self) -> CachedVectors:
+        """Read all files."""
+        keys: dict[Side, list[np.ndarray]] = {side: [np.zeros(0, np.uint64)] for side in SIDES}
+        vectors: dict[Side, list[np.ndarray]] = {side: [] for side in SIDES}
+        for path in self.store.list(f"{self.folder}/vectors"):
             if path.rsplit("/", 1)[1].startswith(f"part-{self.index:05d}-"):
-                with store.read(path) as file, np.load(file) as arrays:
-                    keys.append(arrays[f"{side}_keys"])
-                    vectors.append(arrays[side])
-        if not keys:
-            return np.zeros(0, np.uint64), np.zeros((0, 0), np.float16)
-        return np.concatenate(keys), np.concatenate(vectors)
+                with self.store.read(path) as file, np.load(file) as arrays:
+                    for side in SIDES:
+                        keys[side].append(arrays[f"{side}_keys"])
+                        vectors[side].append(arrays[side])
+        return CachedVectors(
+            {side: np.concatenate(keys[side]) for side in SIDES},
+            {side: np.concatenate(vectors[side] or [np.zeros((0, 0), np.float16)]) for side in SIDES},
+        )
 
 
 @dataclass(frozen=True)
-class Dear:
-    """The expensive encoder over one partition.
+class CachedVectors:
+    """What the files of a partition hold.
 
     Attributes:
-        name: of the encoder.
-        kept: its vectors.
-        mark: fingerprint of the stage; names what it adds to them.
+        keys: by side, the texts' keys, uint64 [n].
+        vectors: by side, fp16 [n, dim].
     """
 
-    name: str
-    kept: SparseVectors
-    mark: str
+    keys: dict[Side, np.ndarray]
+    vectors: dict[Side, np.ndarray]
 
-    @classmethod
-    def of(cls, task: Task, index: int) -> Dear:
-        """As the stage's settings have it."""
-        folder = task.settings["dear"]["folder"]
-        return cls(task.settings["encoder"], SparseVectors(folder, index), task.folder.rsplit("-", 1)[1])
+    def find(self, side: Side, texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+        """Look texts up: whether each is there, [n] bool, and the vectors of those that are, float32."""
+        cached, vectors, keys = self.keys[side], self.vectors[side], text_keys(texts)
+        if not len(cached):
+            return np.zeros(len(keys), bool), vectors.astype(np.float32)
+        order = np.argsort(cached, kind="stable")
+        row = order[np.minimum(np.searchsorted(cached, keys, sorter=order), len(cached) - 1)]
+        present = cached[row] == keys
+        return present, vectors[row[present]].astype(np.float32)
 
-    def encode(self, store: Store, step: str, texts: pa.Table) -> dict[str, str]:
-        """Make sure that the texts of columns query and passage have vectors; tells which encoder made them."""
-        encoder = load_encoder(self.name)
-        self.kept.add(store, f"{step}-{self.mark}", {side: texts[side] for side in SIDES}, encoder)
-        return {"encoder": encoder.name, "weights": encoder.weights_hash, "dim": str(encoder.dim)}
+    def pairs(self, texts: pa.Table) -> PairVectors:
+        """The vectors of pairs (columns query and passage) whose texts are all there.
 
-    def vectors(self, store: Store, texts: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-        """Query and passage vectors, [n, dim] float32 each."""
-        query, passage = (self.kept.vectors(store, side, texts[side]) for side in SIDES)
-        return query, passage
+        Raises:
+            LookupError: a text is not there (a defect of the caller).
+        """
+        query, passage = (self._all(side, texts[side].combine_chunks()) for side in SIDES)
+        return PairVectors(query, passage)
+
+    def _all(self, side: Side, texts: pa.Array) -> np.ndarray:
+        present, vectors = self.find(side, texts)
+        if not present.all():
+            raise LookupError(f"{(~present).sum()} texts have no {side} vector")
+        return vectors
 
 
 def text_keys(texts: pa.Array) -> np.ndarray:

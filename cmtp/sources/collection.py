@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from cmtp.recipe import SourceMapping
 from cmtp.sources.builders import text_of
 from cmtp.sources.discover import RawFile
 from cmtp.sources.document import Broken, JudgedPassage
 from cmtp.sources.labels import NEGATIVE, UNCERTAIN
+from cmtp.sources.mapping import SourceMapping
 from cmtp.sources.part import Part
 from cmtp.sources.read import PartReader, Row, find_mapping
 from cmtp.sources.recognise import split_name

@@ -11,8 +11,8 @@ from typing import Any, Final
 import fsspec
 
 from cmtp.errors import UsageError
-from cmtp.recipe import ExtractSettings, SourceMapping
 from cmtp.sources.formats.archive import is_hidden
+from cmtp.sources.mapping import SourceMapping
 from cmtp.sources.read import find_mapping
 from cmtp.sources.recognise import names_source, stem
 
@@ -45,7 +45,7 @@ class RawFiles(list[RawFile]):
     passed_over: list[str]
 
 
-def discover(roots: list[str], settings: ExtractSettings, mappings: list[SourceMapping]) -> RawFiles:
+def discover(roots: list[str], mappings: list[SourceMapping]) -> RawFiles:
     """The raw files under the roots.
 
     Files and folders whose names begin with a dot (.git, .DS_Store), and what is neither file nor folder (a socket, a
@@ -55,13 +55,11 @@ def discover(roots: list[str], settings: ExtractSettings, mappings: list[SourceM
 
     Args:
         roots: folders or single files, as local paths or fsspec URLs.
-        settings: of the extract stage (nothing in them changes what is found yet).
         mappings: the recipe's sources.
 
     Raises:
         UsageError: a root that is not there or holds no file, or two files of the same relative path.
     """
-    del settings
     found, passed_over = dict[str, RawFile](), list[str]()
     for root in roots:
         count = 0

@@ -17,11 +17,11 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
-from cmtp.recipe import SourceMapping
 from cmtp.sources import builders, labels
 from cmtp.sources.builders import Values, texts_of
 from cmtp.sources.document import Broken, Document, Several
 from cmtp.sources.layouts_data import LAYOUTS, RecordLayout
+from cmtp.sources.mapping import SourceMapping
 from cmtp.sources.two_texts import labelled
 
 

@@ -17,11 +17,11 @@ from fnmatch import fnmatch
 from functools import partial
 from typing import Any
 
-from cmtp.recipe import SourceMapping
 from cmtp.sources.document import Broken, Document
 from cmtp.sources.encoding import HEAD, detect
 from cmtp.sources.formats.format import Content, Format, Member, TableOptions
 from cmtp.sources.layouts import columns_for, read_record, unknown_layout
+from cmtp.sources.mapping import SourceMapping
 from cmtp.sources.part import Part
 from cmtp.sources.recognise import compression_in, format_of, readable
 from cmtp.sources.stream import Failure, Guarded, RawStream, Stream

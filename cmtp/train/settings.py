@@ -6,13 +6,13 @@ The hyper-parameters of C-Pack and RetroMAE are the defaults where a source stat
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from cmtp.errors import UsageError
-from cmtp.recipe import Settings
+from cmtp.settings import Settings
+from cmtp.settings_file import load_settings, read_yaml
 from cmtp.shards.held_out import Split
 
 TRAIN_STAGES = ("pretrain", "weak", "finetune")
@@ -142,7 +142,7 @@ class TrainSettings(Settings):
     eval: HeldOut = HeldOut()
 
 
-def load_settings(preset: str, path: Path | None = None, overrides: list[str] | None = None) -> TrainSettings:
+def load_train_settings(preset: str, path: Path | None = None, overrides: list[str] | None = None) -> TrainSettings:
     """A preset, changed by a YAML file and by ``--set STAGE.SETTING=VALUE``, in this order.
 
     Raises:
@@ -150,41 +150,8 @@ def load_settings(preset: str, path: Path | None = None, overrides: list[str] | 
     """
     if preset not in PRESETS:
         raise UsageError(f"--preset {preset}: give one of {', '.join(PRESETS)}")
-    values = _read(Path(__file__).parent / "presets" / f"{preset}.yaml")
-    values["preset"] = preset
-    if path is not None:
-        _merge(values, _read(path))
-    for override in overrides or []:
-        name, equals, text = override.partition("=")
-        if not equals:
-            raise UsageError(f"--set {override}: write it as STAGE.SETTING=VALUE, for example weak.batch=1024")
-        change: Any = yaml.safe_load(text)
-        for part in reversed(name.strip().split(".")):
-            change = {part: change}
-        _merge(values, change)
-    try:
-        return TrainSettings.model_validate(values)
-    except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg']}" for e in error.errors()]
-        raise UsageError("settings of the training run: " + "\n".join(lines)) from error
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot read the settings: {error}") from error
-    if not isinstance(values, dict):
-        raise UsageError(f"{path}: settings are a YAML mapping, not {type(values).__name__}")
-    return values
-
-
-def _merge(values: dict[str, Any], change: dict[str, Any]) -> None:
-    for name, value in change.items():
-        if isinstance(value, dict) and isinstance(values.get(name), dict):
-            _merge(values[name], value)
-        else:
-            values[name] = value
+    base = read_yaml(Path(__file__).parent / "presets" / f"{preset}.yaml", "preset") | {"preset": preset}
+    return load_settings(TrainSettings, path, overrides, base, what="training's settings", example="weak.batch=1024")
 
 
 def stage_names(text: str) -> tuple[str, ...]:

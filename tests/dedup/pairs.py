@@ -6,12 +6,12 @@ import random
 import pyarrow as pa
 
 from cmtp import schema
-from cmtp.dedup.references import resolve
-from cmtp.dedup.stage import DedupStage
+from cmtp.dedup.settings import DedupSettings
+from cmtp.dedup.stage import DedupStage, dedup_work
+from cmtp.engine.figures import merge, plain_values
 from cmtp.engine.ledger import Ledger
 from cmtp.engine.store import Store
-from cmtp.engine.task import StageJob
-from cmtp.recipe import Recipe
+from cmtp.engine.task import Job
 from cmtp.text.compare import comparison_form
 from cmtp.text.ngrams import SHORT, SHORT_SHINGLE
 from tests.rows import pair as row
@@ -26,7 +26,7 @@ def passages(texts, **options):
 
 
 def run(tmp_path, rows, partitions=1, folder="dedup", empty=(), **settings):
-    """Run the stage; returns (kept rows, rejected rows, ledger, facts by task)."""
+    """Run the stage; returns (kept rows, rejected rows, ledger, figures by task and of the stage)."""
     store = Store(str(tmp_path))
     inputs = []
     parts = [rows[i::partitions] for i in range(partitions)]
@@ -35,14 +35,14 @@ def run(tmp_path, rows, partitions=1, folder="dedup", empty=(), **settings):
     for i, part in enumerate(parts):
         inputs.append(f"{folder}-in/part-{i:05d}.parquet")
         store.write_table(inputs[-1], pa.Table.from_pylist(part, schema=schema.PAIR))
-    resolved = Recipe(dedup=settings).stage_settings("dedup")
-    job = StageJob(store, folder, inputs, resolved | {"references": resolve(resolved)})
-    ledger, facts = Ledger(), {}
-    for tasks in DedupStage().steps(job):
+    job = Job(store, folder, dedup_work(DedupSettings(**settings), seed=42))
+    ledger, figures = Ledger(), {}
+    for tasks in DedupStage().steps(job, inputs):
         for task in reversed(tasks):  # any order will do
-            result = task.function()(task, store)
+            result = task.run()
             ledger += result.ledger
-            facts[task.name] = result.facts
+            figures[task.name] = result.figures
+    figures["stage"] = merge(figures.values())
     kept = [store.read_table(job.kept(i)) for i in range(len(inputs))]
     rejects = [store.read_table(job.rejects(i)) for i in range(len(inputs))]
     assert all(table.schema == schema.PAIR for table in kept)
@@ -55,7 +55,7 @@ def run(tmp_path, rows, partitions=1, folder="dedup", empty=(), **settings):
     assert all(one["kept_id"] in everything for one in rejects if one["kept_id"] is not None)
     assert all(isinstance(json.loads(one["evidence"]), dict) for one in rejects)
     assert not store.exists(f"{folder}/exchange")
-    return kept, rejects, ledger, facts
+    return kept, rejects, ledger, {name: plain_values(one) for name, one in figures.items()}
 
 
 def ids(rows):

@@ -7,10 +7,10 @@ import pytest
 
 from cmtp import schema
 from cmtp.dedup import layout
-from cmtp.dedup.references import resolve
+from cmtp.dedup.references import resolve_references
+from cmtp.dedup.settings import DedupSettings
 from cmtp.engine.store import Store
 from cmtp.errors import UsageError
-from cmtp.recipe import Recipe
 from tests.builds import cli
 from tests.dedup import pairs
 from tests.dedup.pairs import row, run
@@ -134,16 +134,16 @@ def test_near_dedup_goes_on_among_new_rows(tmp_path, release):
 
 
 def test_folder_that_is_no_release_is_refused(tmp_path):
-    settings = Recipe(dedup={"against": [str(tmp_path)]}).stage_settings("dedup")
+    settings = DedupSettings(against=[str(tmp_path)])
     with pytest.raises(UsageError, match="manifest"):
-        resolve(settings)
+        resolve_references(settings)
 
 
 def test_content_of_the_release_is_part_of_the_settings(release):
-    settings = Recipe(dedup={"against": [release([row("旧", LAW)])]}).stage_settings("dedup")
-    before = resolve(settings)
+    settings = DedupSettings(against=[release([row("旧", LAW)])])
+    before = resolve_references(settings)
     release([row("新", LAW)])
-    assert resolve(settings) != before
+    assert resolve_references(settings) != before
 
 
 def test_command_line(tmp_path):

@@ -11,9 +11,9 @@ import pytest
 
 from cmtp.dedup.evaluation import read_texts
 from cmtp.dedup.index import find_overlaps, index_texts
-from cmtp.dedup.references import resolve
+from cmtp.dedup.references import resolve_references
+from cmtp.dedup.settings import DedupSettings
 from cmtp.errors import CmtpError, UsageError
-from cmtp.recipe import Recipe
 from cmtp.text.compare import comparison_form, fold
 from cmtp.text.hashes import hash_texts
 from tests.builds import cli
@@ -49,7 +49,7 @@ def test_planted_rows_do_not_come_through(tmp_path, evaluation):
         row("怎样备份电脑？", "电脑如何做备份"),
         row("疫苗", "接种疫苗要自愿"),
     ]
-    kept, rejects, _, facts = run(tmp_path, rows, decontaminate=[str(evaluation)])
+    kept, rejects, _, figures = run(tmp_path, rows, decontaminate=[str(evaluation)])
     assert pairs.ids(kept) == pairs.ids(rows[4:])
     found = {one["pair_id"]: (one["reason"], one["kept_id"], json.loads(one["evidence"])) for one in rejects}
     equal = "the comparison forms are equal"
@@ -63,7 +63,7 @@ def test_planted_rows_do_not_come_through(tmp_path, evaluation):
     one_off = found[rows[3]["pair_id"]][2]
     assert (one_off["side"], one_off["text"]) == ("query", PREMISE)
     assert 0.5 <= one_off["share"] < 1
-    assert facts["reference-00000"]["evaluation"] == {
+    assert figures["evaluation"]["evaluation"] == {
         "sets/match.tsv": {"texts": 6, "fields": "sentence1, sentence2"},
         "sets/nli.jsonl": {"texts": 3, "fields": "premise, hypothesis"},
     }
@@ -103,18 +103,18 @@ def test_raw_files_planted_whole_do_not_come_through(tmp_path, evaluation):
 
 
 def test_content_of_the_files_is_part_of_the_settings(evaluation):
-    settings = Recipe(dedup={"decontaminate": [str(evaluation)]}).stage_settings("dedup")
-    before = resolve(settings)
-    assert resolve(settings) == before
+    settings = DedupSettings(decontaminate=[str(evaluation)])
+    before = resolve_references(settings)
+    assert resolve_references(settings) == before
     (evaluation / "nli.jsonl").write_text('{"premise": "别的话"}\n', encoding="utf-8")
-    assert resolve(settings) != before
+    assert resolve_references(settings) != before
 
 
 @pytest.mark.parametrize("name", ["nothing", "README.md"])
 def test_missing_files_are_refused(evaluation, name):
-    settings = Recipe(dedup={"decontaminate": [str(evaluation / name)]}).stage_settings("dedup")
+    settings = DedupSettings(decontaminate=[str(evaluation / name)])
     with pytest.raises(UsageError, match=name):
-        resolve(settings)
+        resolve_references(settings)
 
 
 @pytest.mark.parametrize(

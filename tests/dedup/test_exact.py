@@ -2,6 +2,10 @@ import json
 
 import pytest
 
+from cmtp.dedup.settings import DedupSettings
+from cmtp.dedup.stage import DedupStage, dedup_work
+from cmtp.engine.store import Store
+from cmtp.engine.task import Job
 from tests.dedup import pairs
 from tests.dedup.pairs import row, run
 
@@ -119,13 +123,8 @@ def test_row_capped_for_its_query_keeps_pointing_to_that_query(tmp_path):
 
 
 def test_no_partitions(tmp_path):
-    from cmtp.dedup.stage import DedupStage
-    from cmtp.engine.store import Store
-    from cmtp.engine.task import StageJob
-    from cmtp.recipe import Recipe
-
-    job = StageJob(Store(str(tmp_path)), "dedup", [], Recipe().stage_settings("dedup"))
-    assert list(DedupStage().steps(job)) == []
+    job = Job(Store(str(tmp_path)), "dedup", dedup_work(DedupSettings(), seed=42))
+    assert list(DedupStage().steps(job, [])) == []
 
 
 def test_no_rows(tmp_path):

@@ -7,6 +7,7 @@ from cmtp.dedup import policy
 from cmtp.dedup.exact import find_losers
 from cmtp.dedup.exchange import key_range, read_file, read_range, write_ranges
 from cmtp.dedup.records import KeyRows
+from cmtp.dedup.settings import DedupSettings
 from cmtp.engine.store import Store
 
 
@@ -83,7 +84,7 @@ def test_rows_of_older_releases_never_lose_and_fill_what_may_share_a_key():
 
 def rank(lengths, source_priority=(), keep=("source_priority", "length", "id"), older=False):
     source = pa.chunked_array([["web", "book", "news", "book"]])
-    settings = {"source_priority": list(source_priority), "keep": list(keep)}
+    settings = DedupSettings(source_priority=list(source_priority), keep=list(keep))
     passage = pa.chunked_array([pa.array(["。"] * len(lengths))])
     return policy.ranks(passage, source, np.array(lengths), settings, older)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from cmtp.dedup.minhash import band_keys, permutations, signatures
-from cmtp.recipe import DedupSettings
+from cmtp.dedup.settings import DedupSettings
 from cmtp.text.compare import fold
 from cmtp.text.ngrams import shingle_sets
 from tests.dedup import pairs

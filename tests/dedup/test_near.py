@@ -4,6 +4,10 @@ import random
 import pytest
 
 from cmtp.dedup import group, layout
+from cmtp.dedup.settings import DedupSettings
+from cmtp.dedup.stage import dedup_work
+from cmtp.recipe import Recipe
+from cmtp.settings_file import load_settings
 from tests.dedup import pairs
 from tests.dedup.pairs import jaccard, row, run
 
@@ -25,9 +29,15 @@ def test_amended_article_collapses_and_says_why(tmp_path):
 
 
 def test_off(tmp_path):
-    kept, _, _, facts = run(tmp_path, pairs.passages([article(), article("，并且予以保障")]), near="off")
+    kept, _, _, figures = run(tmp_path, pairs.passages([article(), article("，并且予以保障")]), near="off")
     assert len(kept) == 2
-    assert not any(name.startswith(("exclude", "match")) for name in facts)
+    assert not any(name.startswith(("mark", "match")) for name in figures)
+
+
+@pytest.mark.parametrize("written", ["off", "'off'", '"off"'])
+def test_off_is_a_word_on_the_command_line(written):
+    """YAML 1.1 reads off as false."""
+    assert load_settings(Recipe, overrides=[f"dedup.near={written}"]).of(DedupSettings).near == "off"
 
 
 def test_articles_of_one_law_that_differ_in_a_word_survive(tmp_path):
@@ -233,6 +243,28 @@ def test_recall_and_precision_against_brute_force(tmp_path):
     assert len(found & expected) / len(expected) >= 0.98
 
 
+@pytest.mark.parametrize(("threshold", "edits"), [(0.5, 8), (0.9, 60)])
+def test_bands_that_follow_the_threshold(tmp_path, threshold, edits):
+    """Recall on planted copies at other thresholds than the default's, with the cut that `auto` chooses."""
+    generator = random.Random(23)
+    texts = [pairs.passage(generator, generator.randrange(40, 300)) for _ in range(500)]
+    texts += [pairs.perturbed(generator, text, generator.randint(1, max(1, len(text) // edits))) for text in texts]
+    rows = pairs.passages(dict.fromkeys(texts))
+    expected = brute(rows, threshold)
+    assert len(expected) > 200
+    guards = {"number_chars": 0, "same_amounts": 0, "same_subject": False}
+    _, rejects, _, _ = run(tmp_path, rows, bands="auto", threshold=threshold, **guards)
+    found = set(pairs.ids(rejects))
+    assert found <= expected
+    assert len(found) / len(expected) >= 0.99
+
+
+def test_auto_bands_of_the_default_threshold_are_the_default():
+    default, auto = (dedup_work(settings, seed=1) for settings in (DedupSettings(), DedupSettings(bands="auto")))
+    assert (auto.bands, auto.band_rows) == (21, 6)
+    assert auto == default
+
+
 def test_same_result_however_the_rows_are_cut(tmp_path, monkeypatch):
     rows = pairs.passages(pairs.family(12, 150, 4))
     rows += [row(f"又{i}", one["passage"], source="t") for i, one in enumerate(rows[:60])]
@@ -244,10 +276,10 @@ def test_same_result_however_the_rows_are_cut(tmp_path, monkeypatch):
     monkeypatch.setattr(layout, "BANDS_PER_RANGE", 1000)
     monkeypatch.setattr(group, "SLOT_ROWS", 40)
     random.Random(2).shuffle(rows)
-    again, lost, counted, facts = run(tmp_path, rows, partitions=5, folder="five", empty=(0, 3))
-    assert sum(name.startswith("verify") for name in facts) > 2
-    assert sum(name.startswith("match") for name in facts) > 2
-    assert sum(name.startswith("passage") for name in facts) > 2
+    again, lost, counted, figures = run(tmp_path, rows, partitions=5, folder="five", empty=(0, 3))
+    assert sum(name.startswith("verify") for name in figures) > 2
+    assert sum(name.startswith("match") for name in figures) > 2
+    assert sum(name.startswith("passage") for name in figures) > 2
     assert pairs.ids(again) == pairs.ids(kept)
     assert {one["pair_id"]: (one["reason"], one["kept_id"], one["score"], one["evidence"]) for one in lost} == expected
     assert counted == ledger
@@ -260,14 +292,24 @@ def test_large_component_is_compared_slot_by_slot(tmp_path, monkeypatch):
     texts = [paragraph + pairs.passage(generator, generator.randrange(20, 120)) for _ in range(150)]
     texts += [pairs.perturbed(generator, text, generator.randrange(1, 12)) for text in texts for _ in range(2)]
     rows = pairs.passages(dict.fromkeys(texts))
-    _, rejects, _, facts = run(tmp_path, rows, folder="whole")
-    assert facts["group-passage-00000"] == {"jobs": 1, "largest": 449}
+    _, rejects, _, figures = run(tmp_path, rows, folder="whole")
+    assert figures["group-passage"] == {"jobs": 1, "largest": 449}
     expected = {one["pair_id"]: (one["kept_id"], one["score"], one["evidence"]) for one in rejects}
     assert 100 < len(expected) < 300
     monkeypatch.setattr(group, "SLOT_ROWS", 30)
-    _, rejects, _, facts = run(tmp_path, rows, partitions=3, folder="cut")
-    assert facts["group-passage-00000"] == {"jobs": 1, "largest": 449}
+    _, rejects, _, figures = run(tmp_path, rows, partitions=3, folder="cut")
+    assert figures["group-passage"] == {"jobs": 1, "largest": 449}
     assert {one["pair_id"]: (one["kept_id"], one["score"], one["evidence"]) for one in rejects} == expected
+
+
+def test_the_largest_component_of_both_sides_is_reported(tmp_path):
+    questions = [QUESTION, QUESTION.replace("请问", "")]
+    rows = [row(text, f"{i}号回答在这里", relation="question_answer") for i, text in enumerate(questions)]
+    rows += pairs.passages([article(f"，并且予以保障{end}") for end in ("", "了", "的")])
+    _, _, _, figures = run(tmp_path, rows, near="query+passage")
+    assert {side: figures[f"group-{side}"]["largest"] for side in ("query", "passage")} == {"query": 2, "passage": 3}
+    assert figures["stage"]["largest"] == 3
+    assert figures["stage"]["jobs"] == 2
 
 
 def test_same_bytes_twice(tmp_path):
@@ -290,9 +332,9 @@ def test_pathological_bucket_costs_linear_time(tmp_path, kind):
     work = []
     for many in (1000, 20_000) if kind == "identical" else (1000, 5000):
         rows = pairs.passages([make() for _ in range(many)])
-        kept, _, _, facts = run(tmp_path, rows, folder=f"{kind}{many}")
+        kept, _, _, figures = run(tmp_path, rows, folder=f"{kind}{many}")
         assert len(kept) == (many if kind == "boilerplate" else 1)
-        work.append(sum(one.get("comparisons", 0) + one.get("edges", 0) for one in facts.values()) + many)
+        work.append(figures["stage"].get("comparisons", 0) + figures["stage"].get("edges", 0) + many)
         assert work[-1] < 400 * many  # all pairs would be 500 and 2,000 per row
     assert work[1] < 1.5 * many / 1000 * work[0]
 

@@ -3,6 +3,7 @@ import pyarrow as pa
 import pytest
 
 from cmtp.dedup.policy import ranks
+from cmtp.dedup.settings import DedupSettings
 from tests.dedup import pairs
 from tests.dedup.pairs import run
 
@@ -13,7 +14,7 @@ def rank(*texts, keep=("quality", "id")):
     passages = pa.chunked_array([pa.array(texts, pa.string())])
     sources = pa.chunked_array([pa.array(["s"] * len(texts))])
     lengths = np.array([len(text) for text in texts])
-    return ranks(passages, sources, lengths, {"keep": list(keep), "source_priority": []}).tolist()
+    return ranks(passages, sources, lengths, DedupSettings(keep=list(keep))).tolist()
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,21 @@
 """A sentence-transformers model from a folder: a tiny BERT with random weights, made here."""
 
-import json
-
 import numpy as np
 import pyarrow as pa
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from benchmarks import encoders_gpu
-from cmtp.build import gpu_executor
 from cmtp.encoders.base import Encoder
 from cmtp.encoders.hub import hub_revision
 from cmtp.encoders.registry import check_encoder, encoder_card, load_encoder
 from cmtp.encoders.sentence import PROMPTS, SentenceModel, find_prompts
-from cmtp.engine.executor import SerialExecutor
+from cmtp.engine.figures import plain_values
 from cmtp.engine.store import Store
-from cmtp.engine.task import StageJob
+from cmtp.engine.task import Job
 from cmtp.errors import UsageError
-from cmtp.similarity.encode import Encoded, EncodeStage, encode_settings
+from cmtp.similarity.encode import Encoded, EncodeStage, encode_work
+from cmtp.similarity.settings import EncodeWork
 
 torch = pytest.importorskip("torch")
 models = pytest.importorskip("sentence_transformers")
@@ -157,16 +155,18 @@ def test_bf16_gives_nearly_the_same_vectors_and_another_hash(folder, encoder):
     assert half.weights_hash != encoder.weights_hash
 
 
-def test_a_stage_on_gpus_gets_one_process_for_each(monkeypatch):
-    monkeypatch.setattr("cmtp.build.gpus", lambda: 1)
-    given = SerialExecutor()
-    for name, same in (("static-zh", True), ("BAAI/bge-small-zh-v1.5", False)):
-        with gpu_executor(EncodeStage(), {"encoder": name}, given, 4) as used:
-            assert (used is given) == same
-            assert isinstance(used, SerialExecutor)  # one GPU: this process
-    monkeypatch.setattr("cmtp.build.gpus", lambda: 0)
-    with gpu_executor(EncodeStage(), {"encoder": "BAAI/bge-small-zh-v1.5"}, given, 4) as used:
-        assert used is given
+@pytest.mark.parametrize(
+    ("name", "gpus", "processes"),
+    [
+        ("static-zh", 2, None),
+        ("e5-small", 2, None),
+        ("BAAI/bge-small-zh-v1.5", 2, 2),
+        ("BAAI/bge-small-zh-v1.5", 0, None),
+    ],
+)
+def test_a_stage_on_gpus_gets_one_process_for_each(monkeypatch, name, gpus, processes):
+    monkeypatch.setattr("cmtp.similarity.encode.gpus", lambda: gpus)
+    assert EncodeStage().processes(EncodeWork(encoder=name, identity="")) == processes
 
 
 def test_the_gpu_benchmark_at_a_small_size(capsys):
@@ -188,13 +188,12 @@ def test_retrained_weights_in_the_same_folder_are_other_settings(tmp_path):
     (tmp_path / "model").mkdir()
     file = tmp_path / "model" / "model.safetensors"
     file.write_bytes(b"old")
-    before = encode_settings(str(tmp_path / "model"))
+    before = encode_work(str(tmp_path / "model"))
     file.write_bytes(b"new")
-    after = encode_settings(str(tmp_path / "model"))
-    assert before["encoder"] == after["encoder"]
+    after = encode_work(str(tmp_path / "model"))
+    assert before.encoder == after.encoder
     assert before != after
-    assert encode_settings("static-zh")["weights"] not in (before["weights"], after["weights"])
-    json.dumps(after)
+    assert encode_work("static-zh").identity not in (before.identity, after.identity)
 
 
 def hub_of(monkeypatch, answer):
@@ -206,8 +205,7 @@ def test_a_model_of_the_hub_is_known_by_its_commit(monkeypatch):
     """The hub's cache holds every file under its repository's commit; vectors of another commit are not taken over."""
     for commit in ("1f2e", "9ab0"):
         hub_of(monkeypatch, lambda name, file, commit=commit: f"/hub/models--{name}/snapshots/{commit}/{file}")
-        found = encode_settings("text2vec-base")
-        assert found == {"encoder": "text2vec-base", "weights": f"revision {commit}"}
+        assert encode_work("text2vec-base") == EncodeWork(encoder="text2vec-base", identity=f"revision {commit}")
     hub_revision.cache_clear()
 
 
@@ -246,10 +244,8 @@ def test_names(name, known, tmp_path):
 def test_the_encode_stage_takes_a_folder(folder, tmp_path, encoder):
     store = Store(str(tmp_path))
     store.write_table("in.parquet", pa.table({"pair_id": ["a", "b"], "query": TEXTS[:2], "passage": TEXTS[3:4] * 2}))
-    job = StageJob(store=store, folder="encode", inputs=["in.parquet"], settings=encode_settings(folder))
-    ((task,),) = EncodeStage().steps(job)
-    facts = task.function()(task, store).facts
-    assert facts == {"encoder": folder, "weights": encoder.weights_hash, "dim": "32"}
+    ((task,),) = EncodeStage().steps(Job(store, "encode", encode_work(folder)), ["in.parquet"])
+    assert plain_values(task.run().figures) == {"encoder": folder, "weights": encoder.weights_hash, "dim": "32"}
     scores = Encoded("encode", 0).scores(store)
     assert scores["passage_row"].to_pylist() == [0, 0]
     passage = encoder.encode(pa.array(TEXTS[3:4]), "passage")[0]

@@ -9,75 +9,78 @@ from typing import ClassVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cmtp.engine.task import Result, Task
+from cmtp.engine import figures
+from cmtp.engine.stage import Stage
+from cmtp.engine.task import Result, task
+from cmtp.settings import Settings
 
 NUMBERS = pa.schema([("n", pa.int64()), ("source", pa.string()), ("relation", pa.string())])
 
 
-class EvenStage:
-    name: ClassVar[str] = "even"
-    code: ClassVar[tuple[str, ...]] = ("cmtp.errors",)
-    rejects_rows: ClassVar[bool] = True
-
-    def __init__(self, function="tests.engine.steps:even"):
-        self.function = function
-        self.asked = []
-
-    def steps(self, job):
-        self.asked.append("first")
-        yield [
-            Task(self.function, job.folder, f"even-{i:05d}", [part, job.kept(i), job.rejects(i)], job.settings)
-            for i, part in enumerate(job.inputs)
-        ]
-        self.asked.append("second")
-        kept = [job.kept(i) for i in range(len(job.inputs))]
-        assert all(job.store.exists(path) for path in kept)  # a step begins when the one before is whole
-        yield [Task("tests.engine.steps:total", job.folder, "total-00000", [kept], job.settings)]
+class EvenSettings(Settings):
+    a: int = 0
+    flag: str = ""
 
 
-def even(task, store):
-    part, kept_path, rejects_path = task.inputs
-    rows = store.read_table(part)
+def even(job, index, part):
+    rows = job.store.read_table(part)
     result = Result(rows=rows.num_rows, bytes=rows.nbytes)
     result.ledger.take(rows)
     mask = pc.equal(pc.bit_wise_and(rows["n"], 1), 0)
     kept, rejected = rows.filter(mask), rows.filter(pc.invert(mask))
     rejected = rejected.append_column("reason", pa.array(["odd"] * rejected.num_rows, pa.string()))
-    store.write_table(kept_path, kept)
-    store.write_table(rejects_path, rejected)
+    job.store.write_table(job.kept(index), kept)
+    job.store.write_table(job.rejects(index), rejected)
     result.ledger.keep(kept)
     result.ledger.reject(rejected)
     return result
 
 
-def total(task, store):
-    rows = pa.concat_tables([store.read_table(path) for path in task.inputs[0]])
-    return Result(facts={"sum": pc.sum(rows["n"]).as_py() or 0})
+class EvenStage(Stage[EvenSettings]):
+    name: ClassVar[str] = "even"
+
+    def __init__(self, function=even):
+        self.function = function
+
+    def resolve(self, recipe, before):
+        return EvenSettings()
+
+    def steps(self, job, inputs):
+        yield [task(self.function, job, f"even-{i:05d}", i, part) for i, part in enumerate(inputs)]
+        kept = [job.kept(i) for i in range(len(inputs))]
+        assert all(job.store.exists(path) for path in kept)  # a step begins when the one before is whole
+        yield [task(total, job, "total-00000", kept)]
 
 
-def forgetful(task, store):
+def total(job, parts):
+    numbers = [pc.sum(job.store.read_table(path)["n"]).as_py() or 0 for path in parts]
+    counts = [job.store.rows(path) for path in parts]
+    return Result(figures={"sum": figures.total(sum(numbers)), "largest": figures.most(max(counts))})
+
+
+def forgetful(job, index, part):
     """Loses its rejects: the ledger must notice."""
-    result = even(task, store)
+    result = even(job, index, part)
     for key in [key for key in result.ledger.outcome if key[2] == "odd"]:
         del result.ledger.outcome[key]
     return result
 
 
-def full_disk(task, store):
+def full_disk(job, index, part):
     raise OSError(28, "No space left on device")
 
 
-def kill_once(task, store):
+def kill_once(job, index, part):
     """Ends its process the hard way the first time it runs task 1, as the kernel does when memory is short."""
-    flag = Path(task.settings["flag"])
-    if task.index == 1 and not flag.exists():
+    flag = Path(job.settings.flag)
+    if index == 1 and not flag.exists():
         flag.touch()
         os.kill(os.getpid(), signal.SIGKILL)
-    return even(task, store)
+    return even(job, index, part)
 
 
-def sleep(task, store):
+def sleep(job, number):
     """Works until it is killed."""
-    store.write_json(f"{task.folder}/started-{task.name}", {})
+    job.store.write_json(job.path(f"started-{number}"), {})
     while True:
         time.sleep(1)

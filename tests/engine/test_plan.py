@@ -9,11 +9,15 @@ from textwrap import indent
 import pyarrow as pa
 import pytest
 
+from cmtp.engine import figures, plan
+from cmtp.engine.code import closure, libraries
 from cmtp.engine.executor import ProcessExecutor, SerialExecutor, TaskError
-from cmtp.engine.plan import fingerprint, run_stage
+from cmtp.engine.plan import place, run_alone
 from cmtp.engine.store import Store
+from cmtp.engine.task import Job, task
 from cmtp.interrupt import INTERRUPTED, MESSAGE
-from tests.engine.steps import NUMBERS, EvenStage
+from tests.engine import steps
+from tests.engine.steps import NUMBERS, EvenSettings, EvenStage
 
 
 class Log:
@@ -40,9 +44,11 @@ def store(tmp_path):
 
 
 def run(store, stage=None, settings=None, executor=None):
-    log = Log()
-    inputs = store.list("in")
-    done = run_stage(stage or EvenStage(), store, inputs, settings or {}, "raw", executor or SerialExecutor(), log)
+    log, settings = Log(), EvenSettings(**settings or {})
+    executor = executor or SerialExecutor()
+    done = run_alone(
+        stage or EvenStage(), store, settings, store.list("in"), input_fingerprint="raw", executor=executor, watcher=log
+    )
     return done, log
 
 
@@ -52,7 +58,7 @@ def test_a_stage_runs_its_steps_in_order_and_counts(store):
     assert done.ledger.rows_in == 30
     assert done.ledger.rows_kept == 15
     assert done.ledger.reasons() == {"odd": 15}
-    assert done.receipts[-1].facts == {"sum": sum(range(0, 30, 2))}
+    assert figures.plain_values(done.figures) == {"sum": sum(range(0, 30, 2)), "largest": 5}
     assert done.kept == [f"{done.folder}/kept/part-{i:05d}.parquet" for i in range(3)]
 
 
@@ -65,14 +71,41 @@ def test_finished_tasks_are_not_repeated(store):
     assert run(store)[1].fresh() == ["even-00001"]
 
 
-def test_settings_code_and_inputs_each_change_the_fingerprint(store):
-    stage = EvenStage()
-    base = fingerprint(stage, {"a": 1}, "raw")
-    assert fingerprint(stage, {"a": 1}, "raw") == base
-    assert fingerprint(stage, {"a": 2}, "raw") != base
-    assert fingerprint(stage, {"a": 1}, "other") != base
-    stage.code = ("cmtp.schema",)
-    assert fingerprint(stage, {"a": 1}, "raw") != base
+def test_settings_code_libraries_and_inputs_each_change_the_fingerprint(monkeypatch):
+    def fingerprint(a, content):
+        return place(EvenStage(), EvenSettings(a=a), content).fingerprint
+
+    base = fingerprint(1, "raw")
+    assert fingerprint(1, "raw") == base
+    assert fingerprint(2, "raw") != base
+    assert fingerprint(1, "other") != base
+    for name in ("code_digest", "libraries"):
+        with monkeypatch.context() as patch:
+            patch.setattr(plan, name, lambda modules: "another")
+            assert fingerprint(1, "raw") != base
+    assert fingerprint(1, "raw") == base
+
+
+def test_the_code_of_a_stage_is_all_that_it_imports_of_the_package():
+    modules = closure(["cmtp.dedup.stage"])
+    assert {"cmtp.schema", "cmtp.engine.store", "cmtp.dedup.minhash", "cmtp.text.compare"} <= modules.keys()
+    assert "numba" in libraries(("cmtp.dedup.stage",))
+    assert "polars" not in modules
+
+
+def test_a_task_is_a_function_at_the_top_of_a_module_called_as_it_is_defined(store):
+    job = Job(store, "x", EvenSettings())
+    made = task(steps.even, job, "even-00003", 3, part="in/0.parquet")
+    assert made.arguments == {"index": 3, "part": "in/0.parquet"}
+    assert made.receipt == "x/receipts/even-00003.json"
+    assert made.digest() != task(steps.even, job, "even-00003", 4, part="in/0.parquet").digest()
+    assert made.digest() != task(steps.forgetful, job, "even-00003", 3, part="in/0.parquet").digest()
+    other = Job(store, "x", EvenSettings(a=1))
+    assert made.digest() != task(steps.even, other, "even-00003", 3, part="in/0.parquet").digest()
+    with pytest.raises(TypeError, match="missing a required argument: 'part'"):
+        task(steps.even, job, "even-00003", 3)
+    with pytest.raises(TypeError, match="stands at the top of a module"):
+        task(lambda job: None, job, "x")
 
 
 def test_a_changed_setting_works_in_another_folder(store):
@@ -84,12 +117,12 @@ def test_a_changed_setting_works_in_another_folder(store):
 
 def test_a_lost_row_stops_the_build(store):
     with pytest.raises(AssertionError, match=r"s / r: 30 in, 15 accounted for"):
-        run(store, EvenStage("tests.engine.steps:forgetful"))
+        run(store, EvenStage(steps.forgetful))
 
 
 def test_a_full_disk_is_named_and_loses_nothing(store):
     with pytest.raises(TaskError, match=r"even-00000.*in/0\.parquet.*No space left.*not repeated"):
-        run(store, EvenStage("tests.engine.steps:full_disk"))
+        run(store, EvenStage(steps.full_disk))
 
 
 def test_processes_give_the_same_files_as_one(store, tmp_path):
@@ -103,7 +136,7 @@ def test_processes_give_the_same_files_as_one(store, tmp_path):
 
 
 def test_a_killed_worker_is_explained_and_the_rerun_goes_on(store, tmp_path):
-    stage = EvenStage("tests.engine.steps:kill_once")
+    stage = EvenStage(steps.kill_once)
     settings = {"flag": str(tmp_path / "flag")}
     with ProcessExecutor(2) as executor, pytest.raises(TaskError, match=r"worker process was killed.*--max-memory"):
         run(store, stage, settings, executor)
@@ -118,7 +151,8 @@ def start_program(folder, body):
         "import os, signal, sys\n"
         "from cmtp.engine.executor import ProcessExecutor\n"
         "from cmtp.engine.store import Store\n"
-        "from cmtp.engine.task import Task\n"
+        "from cmtp.engine.task import Job, task\n"
+        "from tests.engine.steps import EvenSettings, sleep\n"
         "from cmtp.interrupt import leave_on_interrupt\n"
     )
     (folder / "program.py").write_text(f"{imports}if __name__ == '__main__':\n{indent(body, '    ')}", encoding="utf-8")
@@ -153,12 +187,13 @@ def test_ctrl_c_ends_workers_at_once_and_in_silence(tmp_path, at_work):
         tmp_path,
         "leave_on_interrupt()\n"
         "with ProcessExecutor(2) as executor:\n"
-        "    tasks = [Task('tests.engine.steps:sleep', 'x', f't-{i}', [], {}) for i in range(3)]\n"
+        "    job = Job(Store(sys.argv[1]), 'x', EvenSettings())\n"
+        "    tasks = [task(sleep, job, f't-{i}', i) for i in range(3)]\n"
         "    print('ready', flush=True)\n"
-        "    list(executor.run(tasks, Store(sys.argv[1])))\n",
+        "    list(executor.run(tasks))\n",
     )
     assert process.stdout.readline() == "ready\n"
-    while at_work and not (tmp_path / "x/started-t-0").exists():
+    while at_work and not (tmp_path / "x/started-0").exists():
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=300)  # the tasks never end by themselves

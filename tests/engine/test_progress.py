@@ -10,7 +10,7 @@ from cmtp.engine.progress import BuildProgress
 
 
 def receipt(rows):
-    return Receipt("t-0", "", Ledger(), rows, 175_000_000, {}, 0.1, 0)
+    return Receipt("t-0", "", Ledger(), rows, 175_000_000, {}, [], 0.1, 0)
 
 
 def run(progress):

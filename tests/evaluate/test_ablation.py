@@ -12,7 +12,7 @@ from cmtp.evaluate.negatives import Finetuning, arm_rows, compare_negatives, wit
 from cmtp.evaluate.probe import ProbeSettings
 from cmtp.shards.held_out import Split, retrieval_task
 from cmtp.train.batches import TrainRow
-from cmtp.train.settings import load_settings
+from cmtp.train.settings import load_train_settings
 from tests.train.shards import write_build
 
 SMALL = ProbeSettings(seeds=2, steps=30, batch=32, dimension=32, vocabulary=200, share=0.2)
@@ -73,7 +73,7 @@ def test_arms_of_different_pairs_are_refused(tmp_path):
 
 def test_cpack_arms_differ_in_what_they_are_named_for(tmp_path):
     shards = write_build(tmp_path / "b")
-    settings = load_settings("nano", None, [*TRAINING, "seed=0", "finetune.instruction=true"])
+    settings = load_train_settings("nano", None, [*TRAINING, "seed=0", "finetune.instruction=true"])
     task = retrieval_task(shards, Split(0.3, 1), 100, 1000)
     scores = train_arms(shards, tmp_path / "models", settings, task)
     assert tuple(scores) == ARMS
@@ -96,7 +96,7 @@ def test_the_sample_plan_has_known_parts_and_settings():
     import yaml
 
     from cmtp.evaluate.ablation import PARTS, expand
-    from cmtp.recipe_file import load_recipe
+    from cmtp.recipe import load_recipe
 
     with open("pipelines/ablation.yaml", encoding="utf-8") as file:
         plan = yaml.safe_load(file)
@@ -107,4 +107,4 @@ def test_the_sample_plan_has_known_parts_and_settings():
             load_recipe(None, [one for override in overrides for one in expand(override)])
     ProbeSettings(**plan["probe"])
     Finetuning(**plan["negatives"])
-    load_settings(plan["stages"]["preset"], None, plan["stages"]["set"])
+    load_train_settings(plan["stages"]["preset"], None, plan["stages"]["set"])

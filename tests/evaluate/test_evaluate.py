@@ -87,7 +87,7 @@ def test_planting_exchanges_the_share_within_the_source(tmp_path):
 
 
 def test_filter_off_switches_every_rule_off():
-    from cmtp.recipe_file import load_recipe
+    from cmtp.recipe import load_recipe
 
     settings = load_recipe(None, expand("filter=off")).filter
     assert len(settings.disable) > 5

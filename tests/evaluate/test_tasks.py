@@ -187,12 +187,12 @@ def test_a_judgement_of_an_unknown_passage_is_refused(tmp_path):
 def model(tmp_path_factory):
     """A BERT of one layer with a vocabulary of the sample rows."""
     from cmtp.shards.held_out import Split
-    from cmtp.train.settings import load_settings
+    from cmtp.train.settings import load_train_settings
     from cmtp.train.shards import Corpus
     from cmtp.train.stages import open_stage_model, start_model
 
     shape = "model={vocabulary: 300, layers: 1, hidden: 32, heads: 2, intermediate: 64, positions: 64}"
-    settings = load_settings("nano", None, [shape])
+    settings = load_train_settings("nano", None, [shape])
     folder = tmp_path_factory.mktemp("model")
     shards = write_build(folder / "shards")
     start_model(Corpus(shards, Split(0.1, 1)), settings, None, folder / "start")

@@ -14,7 +14,7 @@ from xxhash import xxh3_128_hexdigest
 
 from cmtp.engine.ledger import Ledger
 from cmtp.engine.store import Store
-from cmtp.engine.task import StageJob
+from cmtp.engine.task import Job
 from cmtp.errors import CmtpError
 from cmtp.extract.plan import plan
 from cmtp.extract.stage import ExtractStage
@@ -29,21 +29,21 @@ def run(raw, out, strict=False, **changes):
     """Kept and rejected rows (in order), the ledger, the facts about files, and the number of tasks."""
     recipe = Recipe.model_validate({"extract": changes})
     store = Store(str(out))
-    files = discover([str(raw)], recipe.extract, recipe.sources)
-    job = StageJob(store, "extract", [], recipe.stage_settings("extract") | {"strict": strict})
-    ledger, facts, count = Ledger(), [], 0
-    for step in ExtractStage(files).steps(job):
+    stage = ExtractStage(discover([str(raw)], []), strict)
+    job = Job(store, "extract", stage.resolve(recipe, {}))
+    ledger, records, count = Ledger(), [], 0
+    for step in stage.steps(job, []):
         for task in step:
-            result = task.function()(task, store)
+            result = task.run()
             ledger += result.ledger
-            facts += result.facts.get("files", [])
+            records += result.records
             count += 1
     assert ledger.imbalance() == []
     kept = pa.concat_tables([store.read_table(path) for path in store.list("extract/kept")]).to_pylist()
     rejected = pa.concat_tables([store.read_table(path) for path in store.list("extract/rejects")]).to_pylist()
     assert ledger.rows_kept == len(kept)
     assert ledger.reasons().total() == len(rejected)
-    return kept, rejected, ledger, facts, count
+    return kept, rejected, ledger, records, count
 
 
 def test_tables_ids_and_facts(tmp_path):

@@ -8,8 +8,8 @@ import polars as pl
 
 from cmtp.filters.book import open_book
 from cmtp.filters.malicious import Matcher
+from cmtp.filters.settings import FilterSettings
 from cmtp.filters.verdict import PairVerdicts, judge
-from cmtp.recipe import FilterSettings
 
 MATCHER = Matcher()
 
@@ -18,7 +18,7 @@ def judged(*pairs: tuple[str, str] | tuple[str, str, str], **settings) -> PairVe
     """Judge (query, passage[, relation]) pairs; the relation is title_body where none is given."""
     rows = [(*pair, "title_body")[:3] for pair in pairs]
     frame = pl.DataFrame(rows, ["query", "passage", "relation"], orient="row").with_columns(source=pl.lit("forum"))
-    book = open_book(FilterSettings(**settings).model_dump())
+    book = open_book(FilterSettings(**settings))
     return judge(frame, book, MATCHER if book.malicious else None)
 
 

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from cmtp.cli import app
-from cmtp.engine.plan import fingerprint
+from cmtp.engine.plan import place
 from cmtp.errors import CmtpError, UsageError
 from cmtp.filters.labelled import read_labelled, read_unlabelled
 from cmtp.filters.learned import Model, load_model, ngram_slots
-from cmtp.filters.scores import figures, macro_f1
-from cmtp.filters.stage import FilterStage
+from cmtp.filters.scores import macro_f1, score_figures
+from cmtp.filters.settings import FilterSettings
+from cmtp.filters.stage import FilterStage, filter_work
 from cmtp.filters.train import platt_scale, train_score
-from cmtp.recipe import FilterSettings, Recipe
 from tests.filters.test_stage import ROWS, job, run, table
 
 RUDE = ["滚开，你这个蠢货", "真是个废物，恶心", "闭嘴吧，白痴一个", "这种垃圾也配说话"]
@@ -97,7 +97,7 @@ def test_platt_recovers_a_known_sigmoid():
 
 
 def test_figures_by_hand():
-    seen = figures(np.array([0.95, 0.95, 0.05, 0.65]), np.array([1, 0, 0, 1]))
+    seen = score_figures(np.array([0.95, 0.95, 0.05, 0.65]), np.array([1, 0, 0, 1]))
     assert seen.macro_f1 == pytest.approx((0.8 + 2 / 3) / 2)
     assert seen.reliability == [(0.05, 0.0, 1), (0.65, 1.0, 1), (0.95, 0.5, 2)]
     assert seen.error == pytest.approx((0.05 + 0.35 + 2 * 0.45) / 4)
@@ -125,12 +125,12 @@ def test_the_stage_rejects_with_the_score(model, tmp_path):
 def test_the_fingerprint_follows_the_content_of_the_model(model, tmp_path):
     _, trained = model
     other = tmp_path / "a.model"
-    marks = []
+    fingerprints = []
     for bias in (trained.model.bias, 1.0):
         Model(trained.model.weights, bias).save(other)
-        settings = Recipe(filter=FilterSettings(model=str(other))).stage_settings("filter")
-        marks.append(fingerprint(FilterStage(), settings, []))
-    assert marks[0] != marks[1]
+        work = filter_work(FilterSettings(model=str(other)))
+        fingerprints.append(place(FilterStage(), work, []).fingerprint)
+    assert fingerprints[0] != fingerprints[1]
 
 
 def test_a_model_that_changes_during_a_build_stops_it(model, tmp_path):
@@ -138,17 +138,16 @@ def test_a_model_that_changes_during_a_build_stops_it(model, tmp_path):
     path = tmp_path / "a.model"
     trained.model.save(path)
     work = job(tmp_path, {"model": str(path)}, [table(ROWS)])
-    steps = FilterStage().steps(work)
-    (task,) = next(steps)
+    ((task,),) = FilterStage().steps(work, work.store.list("dedup/kept"))
     Model(trained.model.weights, 9.0).save(path)
     with pytest.raises(CmtpError, match="changed while the build ran"):
-        task.function()(task, work.store)
+        task.run()
 
 
 def test_files_that_are_no_model(tmp_path):
     path = tmp_path / "x.model"
     with pytest.raises(UsageError, match="cannot read"):
-        Recipe(filter=FilterSettings(model=str(path))).stage_settings("filter")
+        filter_work(FilterSettings(model=str(path)))
     path.write_bytes(b"nothing")
     with pytest.raises(UsageError, match="not a model"):
         load_model(str(path))

@@ -13,7 +13,8 @@ from cmtp.filters.book import open_book
 from cmtp.filters.pair_filter import open_filter
 from cmtp.filters.rule import Rule
 from cmtp.filters.rules import RULE_REGISTRY, RULES, outside_rules
-from cmtp.recipe import FilterSettings, Recipe
+from cmtp.filters.settings import FilterSettings
+from cmtp.filters.stage import filter_work
 from tests.filters.helpers import fired, judged, reason
 
 MODULE = """
@@ -69,12 +70,12 @@ def test_recipes_name_it(package):
     stricter = {"shouting@question_answer": 0.4}
     assert fired("今天天气", LOUD, "question_answer", thresholds=stricter) == ["shouting.marks"]
     with pytest.raises(UsageError, match=r"no rule 'shouting.mark'; did you mean shouting.marks"):
-        open_book(FilterSettings(thresholds={"shouting.mark": 1}).model_dump())
+        open_book(FilterSettings(thresholds={"shouting.mark": 1}))
 
 
 def test_it_names_the_reason_after_the_built_in_rules(package):
     package()
-    book = open_book(FilterSettings().model_dump())
+    book = open_book(FilterSettings())
     assert book.rules == (*RULES, book.rules[-1])
     assert book.reasons[-2:] == ("shouting", "private_data")
     assert fired("首页", LOUD) == ["boilerplate_title", "shouting.marks"]
@@ -84,7 +85,7 @@ def test_without_the_package_its_name_is_unknown(monkeypatch):
     monkeypatch.setattr(RULE_REGISTRY, "_outside", None)
     assert outside_rules() == {}
     with pytest.raises(UsageError, match=r"no rule 'shouting.marks'"):
-        open_book(FilterSettings(disable=["shouting.marks"]).model_dump())
+        open_book(FilterSettings(disable=["shouting.marks"]))
 
 
 @pytest.mark.parametrize(
@@ -99,17 +100,17 @@ def test_without_the_package_its_name_is_unknown(monkeypatch):
 def test_entry_points_that_give_no_rule_are_refused(package, name, value, said):
     package(name, value)
     with pytest.raises(UsageError, match=said):
-        open_book(FilterSettings().model_dump())
+        open_book(FilterSettings())
 
 
 def test_the_fingerprint_follows_the_package(package, tmp_path):
-    assert "outside_rules" not in Recipe().stage_settings("filter")
+    assert filter_work(FilterSettings()).outside_rules == {}
     package()
-    before = Recipe().stage_settings("filter")
-    assert before["outside_rules"]["shouting.marks"].startswith("my-rules 1.0 ")
+    before = filter_work(FilterSettings())
+    assert before.outside_rules["shouting.marks"].startswith("my-rules 1.0 ")
     open_filter(before)
     (tmp_path / "my_rules.py").write_text(MODULE.replace("0.2", "0.3"))
-    assert Recipe().stage_settings("filter") != before
+    assert filter_work(FilterSettings()) != before
     with pytest.raises(CmtpError, match="the filter rules of other packages are not those that the build began with"):
         open_filter(before)
 

@@ -10,7 +10,10 @@ from opencc import OpenCC
 from cmtp.errors import UsageError
 from cmtp.filters.book import open_book
 from cmtp.filters.rules import RULES
-from cmtp.recipe import FilterSettings
+from cmtp.filters.settings import FilterSettings
+from cmtp.filters.stage import FilterStage
+from cmtp.recipe import Recipe
+from cmtp.settings_file import load_settings
 from tests.filters.helpers import fired, judged, reason
 
 PROSE = "杭州西湖位于浙江省杭州市西部，湖面开阔，三面环山，春天的苏堤两岸桃红柳绿，游人很多，是著名的风景名胜。"
@@ -190,6 +193,16 @@ def test_thresholds_by_rule_relation_and_source():
     assert reason("湖", "谢谢", thresholds={"empty_answer": 1, "too_short.passage": 1}) is None
 
 
+def test_a_threshold_is_set_by_its_dotted_name():
+    overrides = ["filter.thresholds.too_short.passage=3", "filter.thresholds.symbols@question_answer=0.9"]
+    settings = load_settings(Recipe, overrides=overrides).of(FilterSettings)
+    assert settings.thresholds == {"too_short.passage": 3, "symbols@question_answer": 0.9}
+    assert reason("湖", "西湖很美", thresholds=settings.thresholds) is None
+    wrong = load_settings(Recipe, overrides=["filter.thresholds.too_short.pasage=3"])
+    with pytest.raises(UsageError, match=r"no rule 'too_short\.pasage'; did you mean too_short\.passage"):
+        FilterStage().check(wrong)
+
+
 def test_rules_are_switched_off_singly_and_by_reason():
     repeated = "我们的产品质量最好价格最低。" * 8
     assert fired("湖", repeated) == ["repetition.ngrams"]
@@ -209,4 +222,4 @@ def test_rules_are_switched_off_singly_and_by_reason():
 )
 def test_unknown_names_are_refused(settings, said):
     with pytest.raises(UsageError, match=said):
-        open_book(FilterSettings(**settings).model_dump())
+        open_book(FilterSettings(**settings))

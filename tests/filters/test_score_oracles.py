@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, precision_score, recall_score
 
 from cmtp.filters.learned import sigmoid
-from cmtp.filters.scores import CALIBRATION_BINS, figures, macro_f1
+from cmtp.filters.scores import CALIBRATION_BINS, macro_f1, score_figures
 from cmtp.filters.train import fit_logistic, ngram_matrix, platt_scale
 
 
@@ -59,7 +59,7 @@ def test_figures(seed):
     rng = np.random.default_rng(seed)
     chances = rng.beta(0.4, 0.6, 300)
     labels = (rng.random(300) < chances).astype(np.int64)
-    measured = figures(chances, labels)
+    measured = score_figures(chances, labels)
     shares, means = calibration_curve(labels, chances, n_bins=CALIBRATION_BINS)
     assert [bin[0] for bin in measured.reliability] == pytest.approx(means)
     assert [bin[1] for bin in measured.reliability] == pytest.approx(shares)

@@ -7,11 +7,13 @@ import json
 import pyarrow as pa
 import pytest
 
+from cmtp.engine.figures import plain_values
 from cmtp.engine.store import Store
-from cmtp.engine.task import StageJob
+from cmtp.engine.task import Job, Result
 from cmtp.errors import UsageError
 from cmtp.filters.pair_filter import open_filter
-from cmtp.filters.stage import FilterStage
+from cmtp.filters.settings import FilterSettings, FilterWork
+from cmtp.filters.stage import FilterStage, filter_work
 from cmtp.recipe import Recipe
 from cmtp.schema import PAIR, REJECTS
 from tests.rows import pair, pair_table
@@ -32,17 +34,17 @@ def table(rows: list[tuple[str, str]], start: int = 0) -> pa.Table:
     )
 
 
-def job(root, settings: dict, parts: list[pa.Table]) -> StageJob:
+def job(root, settings: dict, parts: list[pa.Table]) -> Job[FilterWork]:
+    """The stage's job, with its input partitions in the store."""
     store = Store(str(root))
-    paths = [f"dedup/kept/part-{i:05d}.parquet" for i in range(len(parts))]
-    for path, part in zip(paths, parts, strict=True):
-        store.write_table(path, part)
-    recipe = Recipe.model_validate({"filter": settings})
-    return StageJob(store, "filter", paths, recipe.stage_settings("filter"))
+    for i, part in enumerate(parts):
+        store.write_table(f"dedup/kept/part-{i:05d}.parquet", part)
+    return Job(store, "filter", FilterStage().resolve(Recipe.model_validate({"filter": settings}), {}))
 
 
-def run(job: StageJob) -> list:
-    return [task.function()(task, job.store) for step in FilterStage().steps(job) for task in step]
+def run(job: Job[FilterWork]) -> list[Result]:
+    """Run the stage's tasks over all partitions."""
+    return [task.run() for step in FilterStage().steps(job, job.store.list("dedup/kept")) for task in step]
 
 
 def test_rows_are_kept_masked_or_rejected_with_evidence(tmp_path):
@@ -64,7 +66,7 @@ def test_rows_are_kept_masked_or_rejected_with_evidence(tmp_path):
         assert all(item.keys() >= {"rule", "reason", "side", "value", "limit"} for item in rules)
     assert first.ledger.imbalance() == []
     assert (first.rows, first.ledger.rows_in, first.ledger.rows_kept) == (5, 5, 2)
-    assert first.facts == {"private": {"mobile": 1}}
+    assert plain_values(first.figures) == {"private": {"mobile": 1}}
     assert second.ledger.reasons() == {}
     assert work.store.read_table(work.rejects(1)).num_rows == 0
 
@@ -87,15 +89,17 @@ def test_the_same_bytes_every_time(tmp_path):
 
 
 def test_settings_are_checked_before_any_task(tmp_path):
-    work = job(tmp_path, {"thresholds": {"spam": 1}}, [table(ROWS)])
     with pytest.raises(UsageError, match="no rule 'spam'"):
-        next(FilterStage().steps(work))
+        FilterStage().check(Recipe.model_validate({"filter": {"thresholds": {"spam": 1}}}))
+    (tmp_path / "x.model").write_bytes(b"nothing")
+    with pytest.raises(UsageError, match="not a model"):
+        FilterStage().check(Recipe.model_validate({"filter": {"model": str(tmp_path / "x.model")}}))
 
 
 def test_a_table_is_judged_without_a_stage(tmp_path):
     """What mining does with labelled negatives: four columns, no task and no file."""
     rows = table(ROWS).select(["query", "passage", "relation", "source"])
-    pair_filter = open_filter(Recipe().stage_settings("filter"))
+    pair_filter = open_filter(filter_work(FilterSettings()))
     passed = pair_filter.passed(rows, pair_filter.judge_table(rows))
     assert passed.schema.equals(rows.schema)
     assert passed["passage"].to_pylist() == [ROWS[0][1], "捡到钱包请打[手机号]，谢谢你。"]

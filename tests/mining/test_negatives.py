@@ -13,7 +13,7 @@ from cmtp.mining.dense import Hits, Matrix
 from cmtp.mining.miners import MINERS, MinerCard, miner_cards, open_miners
 from cmtp.mining.negatives import Negative, find_negatives
 from cmtp.mining.pool import Membership, Pool, Queries, large_strings, mean_of
-from cmtp.recipe import MineSettings
+from cmtp.mining.settings import MineSettings
 
 POSITIVE = "向量检索把文本变成向量，再找离问题最近的几个。"
 TEXTS = [

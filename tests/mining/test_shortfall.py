@@ -1,7 +1,7 @@
 import pytest
 
 from cmtp.mining.rules import RULES
-from cmtp.mining.shortfall import shortfall
+from cmtp.mining.stage import shortfall
 
 
 def figures(rows, **taken):

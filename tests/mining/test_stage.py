@@ -8,19 +8,17 @@ import pytest
 
 from cmtp.encoders.registry import load_encoder
 from cmtp.engine.executor import SerialExecutor
-from cmtp.engine.plan import run_stage
+from cmtp.engine.figures import plain_values
+from cmtp.engine.plan import run_alone
+from cmtp.engine.stage import StageFolder
 from cmtp.engine.store import Store
 from cmtp.errors import UsageError
 from cmtp.mining import pool as pool_module
 from cmtp.mining import search as search_module
-from cmtp.mining.settings import check, mine_settings
-from cmtp.mining.shortfall import shortfall
-from cmtp.mining.stage import MineStage
-from cmtp.recipe import Recipe
-from cmtp.recipe_file import load_recipe
-from cmtp.shards.manifest import merge_facts
-from cmtp.similarity.encode import EncodeStage, encode_settings
-from tests.rows import Silent, pair, pair_table, rejects_table
+from cmtp.mining.stage import MineStage, shortfall
+from cmtp.recipe import Recipe, load_recipe
+from cmtp.similarity.encode import EncodeStage, encode_work
+from tests.rows import pair, pair_table, rejects_table
 
 QUESTIONS = [
     ("怎样清洗油烟机的滤网？", "把滤网拆下来，在放了碱面的热水里泡半小时，再用刷子刷干净。"),
@@ -66,11 +64,14 @@ def mined(folder, overrides=(), rows=None, extracted=(), deduped=()):
     recipe = load_recipe(
         None, ["mine.share=1.0", "mine.first_rank=1", "mine.negatives=3", "mine.fill=short", *overrides]
     )
-    encoded = run_stage(EncodeStage(), store, parts, encode_settings("static-zh"), 0, SerialExecutor(), Silent())
-    settings = mine_settings(recipe, recipe, encoded.folder, "extracted", "deduped")
-    done = run_stage(MineStage(), store, parts, settings, 0, SerialExecutor(), Silent())
+    run = {"input_fingerprint": 0, "executor": SerialExecutor()}
+    encoded = run_alone(EncodeStage(), store, encode_work("static-zh"), parts, **run)
+    before = {"encode": StageFolder(encoded.folder, "", None, "")}
+    before |= {name: StageFolder("", "", None, f"{name}ed") for name in ("extract", "dedup")}
+    before["dedup"] = StageFolder("", "", None, "deduped")
+    done = run_alone(MineStage(), store, MineStage().resolve(recipe, before), parts, **run)
     found = pa.concat_tables([store.read_table(path) for path in store.list(f"{done.folder}/finetune")])
-    return {row["query"]: row for row in found.to_pylist()}, merge_facts(done.receipts)
+    return {row["query"]: row for row in found.to_pylist()}, plain_values(done.figures)
 
 
 def test_a_passage_that_dedup_found_again_belongs_to_the_lost_pair_too(tmp_path):
@@ -199,8 +200,8 @@ def test_a_cross_encoder_rescores(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["static-zh", "nowhere"])
 def test_what_is_no_cross_encoder_is_refused_before_any_work(name):
     with pytest.raises(UsageError, match=r"mine\.cross_encoder"):
-        check(load_recipe(None, [f"mine.cross_encoder={name}"]))
-    check(Recipe())
+        MineStage().check(load_recipe(None, [f"mine.cross_encoder={name}"]))
+    MineStage().check(Recipe())
 
 
 @pytest.mark.parametrize("exact_rows", [1_000_000, 4])

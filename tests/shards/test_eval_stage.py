@@ -10,7 +10,7 @@ from cmtp.build import Options, build
 from cmtp.engine.progress import BuildProgress
 from cmtp.errors import UsageError
 from cmtp.evaluate.probe import ProbeSettings, compare_builds
-from cmtp.recipe_file import load_recipe
+from cmtp.recipe import load_recipe
 from cmtp.shards.held_out import Split, build_split, read_pairs, retrieval_task
 from cmtp.train.settings import FinetuneSettings, WeakSettings
 from cmtp.train.shards import Corpus

@@ -8,24 +8,27 @@ import pytest
 
 from cmtp.engine.executor import SerialExecutor
 from cmtp.engine.ledger import Ledger
-from cmtp.engine.plan import StageRun, run_stage
+from cmtp.engine.plan import run_alone
+from cmtp.engine.stage import StageRun
 from cmtp.engine.store import Store
 from cmtp.errors import UsageError
+from cmtp.extract.stage import ExtractStage
+from cmtp.order import order_keys
 from cmtp.recipe import Recipe
 from cmtp.schema import PAIRS, REJECTS
 from cmtp.shards.manifest import make_manifest
-from cmtp.shards.order import order_keys
 from cmtp.shards.publish import is_published, publish
+from cmtp.shards.settings import ShardWork
 from cmtp.shards.stage import ShardStage, TableInput
 from cmtp.shards.verify import verify
-from tests.rows import Silent, rejects_table
+from tests.rows import rejects_table
 from tests.shards.rows import pairs
 
 
 def shard(store, tables, shard_bytes=1 << 20):
     """Run the shard stage; its tables are in ``tables/`` of its folder."""
-    settings = {"seed": 42, "shard_bytes": shard_bytes, "min_pretrain_chars": 8}
-    return run_stage(ShardStage(tables), store, [], settings, "x", SerialExecutor(), Silent())
+    settings = ShardWork(seed=42, shard_bytes=shard_bytes, min_pretrain_chars=8, held_out=None)
+    return run_alone(ShardStage(tables), store, settings, [], input_fingerprint="x", executor=SerialExecutor())
 
 
 def make(tmp_path, cuts=(100, 40), shard_bytes=1 << 20, chars=60, until_publish=True):
@@ -49,7 +52,7 @@ def make(tmp_path, cuts=(100, 40), shard_bytes=1 << 20, chars=60, until_publish=
         TableInput("rejects/extract", [".work/extract-x/rejects/part-00000.parquet"]),
     ]
     done = shard(store, tables, shard_bytes)
-    run = StageRun("extract", ".work/extract-x", "f", parts, [], ledger)
+    run = StageRun(ExtractStage(), store, ".work/extract-x", "f", parts, [], ledger)
     manifest = make_manifest(Recipe(), {"菜谱/0.md": "菜谱"}, [run], [], done)
     if until_publish:
         publish(store, done.folder, "mark", manifest)

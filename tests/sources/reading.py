@@ -9,8 +9,8 @@ import tarfile
 
 import zstandard
 
-from cmtp.recipe import SourceMapping
 from cmtp.sources.document import Broken
+from cmtp.sources.mapping import SourceMapping
 from cmtp.sources.read import Part, PartReader
 
 COMPRESS = {

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from cmtp.recipe import SourceMapping
 from cmtp.sources.collection import COLLECTIONS, find_collections
 from cmtp.sources.discover import RawFile
 from cmtp.sources.listing import listing
+from cmtp.sources.mapping import SourceMapping
 from tests.extract.test_stage import run
 
 Q, R = "西湖在哪里？", "长城有多长？"

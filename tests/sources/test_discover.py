@@ -4,8 +4,8 @@ import fsspec
 import pytest
 
 from cmtp.errors import UsageError
-from cmtp.recipe import ExtractSettings, SourceMapping
 from cmtp.sources.discover import discover
+from cmtp.sources.mapping import SourceMapping
 
 
 def make(folder, *names):
@@ -16,7 +16,7 @@ def make(folder, *names):
 
 
 def find(*roots, mappings=()):
-    return discover([str(root) for root in roots], ExtractSettings(), [SourceMapping(**one) for one in mappings])
+    return discover([str(root) for root in roots], [SourceMapping(**one) for one in mappings])
 
 
 def test_files_are_sorted_and_named(tmp_path):
@@ -113,7 +113,7 @@ def test_two_roots_and_their_parent(tmp_path):
 def test_remote_root():
     fs = fsspec.filesystem("memory")
     fs.pipe("/corpus/wiki/a.md", b"# a")
-    files = discover(["memory://corpus"], ExtractSettings(), [])
+    files = discover(["memory://corpus"], [])
     assert [(file.path, file.url, file.source) for file in files] == [
         ("wiki/a.md", "memory:///corpus/wiki/a.md", "wiki")
     ]

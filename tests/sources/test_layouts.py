@@ -1,6 +1,5 @@
 import pytest
 
-from cmtp.recipe import SourceMapping
 from cmtp.sources.document import (
     Abstract,
     Article,
@@ -12,6 +11,7 @@ from cmtp.sources.document import (
     TextPair,
 )
 from cmtp.sources.layouts import columns_for, read_record
+from cmtp.sources.mapping import SourceMapping
 
 RECORDS = [
     ({"title": "春晓", "text": "春晓\n\n春眠不觉晓"}, Article("o", "s", "春晓", ["春晓", "春眠不觉晓"])),

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from cmtp.recipe_file import load_recipe
+from cmtp.recipe import load_recipe
 from cmtp.sources.layouts_data import LAYOUTS
 from cmtp.sources.listing import listing
 from cmtp.sources.read import find_mapping
@@ -29,5 +29,5 @@ def test_the_listing_names_every_layout_and_collection():
     ],
 )
 def test_recipes_of_c_mtp(recipe, path, source):
-    mapping = find_mapping(path, load_recipe(PIPELINES / f"{recipe}.yaml").sources)
+    mapping = find_mapping(path, load_recipe(PIPELINES / f"{recipe}.yaml").sources.root)
     assert mapping.name == source

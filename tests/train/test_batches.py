@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cmtp.errors import CmtpError, UsageError
 from cmtp.train.batches import TrainBatches, TrainRow, from_step, own_slice
 from cmtp.train.guards import announce, negatives_of
-from cmtp.train.settings import FinetuneSettings, WeakSettings, load_settings
+from cmtp.train.settings import FinetuneSettings, WeakSettings, load_train_settings
 from cmtp.train.shards import Corpus, finetune_row, windows
 from cmtp.train.trainers import pair_collate
 from tests.train.shards import write_build
@@ -121,7 +121,7 @@ def test_instruction_is_byte_exact_on_the_query_side_alone():
     pair_collate(Spy(), 64, 64)([row], 0)
     assert batch_texts[0][0].encode() == "为这个句子生成表示以用于检索相关文章：怎么退货".encode()
     assert batch_texts[1] == [*row.pos, *row.neg]
-    assert load_settings("small").instruction.encode() == ZH.encode()
+    assert load_train_settings("small").instruction.encode() == ZH.encode()
 
 
 @pytest.mark.parametrize("absent", [None, ""])

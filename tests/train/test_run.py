@@ -18,7 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from cmtp.errors import CmtpError, UsageError
 from cmtp.shards.held_out import manifest_sha256
 from cmtp.train.guards import CONSTANT_LOGS, Guard
-from cmtp.train.settings import load_settings, stage_names
+from cmtp.train.settings import load_train_settings, stage_names
 from cmtp.train.stages import last_checkpoint
 from tests.train.shards import write_build
 
@@ -41,7 +41,7 @@ def run(shards, out, stages="pretrain,weak,finetune", *more, fresh=False):
     from cmtp.train.run import train_model
 
     return train_model(
-        shards, str(out), load_settings("nano", None, [*TINY, *more]), stage_names(stages), fresh=fresh, threads=1
+        shards, str(out), load_train_settings("nano", None, [*TINY, *more]), stage_names(stages), fresh=fresh, threads=1
     )
 
 
@@ -158,7 +158,9 @@ def test_a_start_that_is_no_checkpoint_is_refused(shards, tmp_path):
 
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="neither a folder with a checkpoint"):
-        train_model(shards, str(tmp_path / "m"), load_settings("nano", None, TINY), ["weak"], str(tmp_path / "empty"))
+        train_model(
+            shards, str(tmp_path / "m"), load_train_settings("nano", None, TINY), ["weak"], str(tmp_path / "empty")
+        )
 
 
 def test_training_goes_on_from_a_trained_model(shards, whole, tmp_path):
@@ -166,7 +168,11 @@ def test_training_goes_on_from_a_trained_model(shards, whole, tmp_path):
     from cmtp.train.run import train_model
 
     train_model(
-        shards, str(tmp_path / "m"), load_settings("nano", None, [*TINY, "weak.max_steps=1"]), ["weak"], str(whole[0])
+        shards,
+        str(tmp_path / "m"),
+        load_train_settings("nano", None, [*TINY, "weak.max_steps=1"]),
+        ["weak"],
+        str(whole[0]),
     )
     before, start = load_file(whole[0] / "model.safetensors"), load_file(tmp_path / "m/.work/start/model.safetensors")
     name = "embeddings.word_embeddings.weight"
@@ -206,13 +212,17 @@ def test_a_checkpoint_that_was_being_written_is_passed_over(tmp_path):
 
 def test_settings_are_checked():
     with pytest.raises(UsageError, match=r"weak\.batch"):
-        load_settings("nano", None, ["weak.batch=0"])
-    with pytest.raises(UsageError, match=r"weak\.size"):
-        load_settings("nano", None, ["weak.size=3"])
+        load_train_settings("nano", None, ["weak.batch=0"])
+    with pytest.raises(UsageError, match=r"no setting weak\.size"):
+        load_train_settings("nano", None, ["weak.size=3"])
+    with pytest.raises(UsageError, match=r"no setting weak\.bach; did you mean batch\?"):
+        load_train_settings("nano", None, ["weak.bach=3"])
+    with pytest.raises(UsageError, match=r"--set weak\.batch=\[: the value is not YAML"):
+        load_train_settings("nano", None, ["weak.batch=["])
     with pytest.raises(UsageError, match="--preset huge"):
-        load_settings("huge")
+        load_train_settings("huge")
     with pytest.raises(UsageError, match="rerank is none of"):
         stage_names("weak,rerank")
-    assert load_settings("small").model.hidden == 512
-    assert math.isclose(load_settings("base").weak.temperature, 0.01)
+    assert load_train_settings("small").model.hidden == 512
+    assert math.isclose(load_train_settings("base").weak.temperature, 0.01)
     assert stage_names("finetune,weak") == ("weak", "finetune")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmtp.shards.order import order_keys, range_of
+from cmtp.order import order_keys, range_of
 
 IDS = st.lists(st.integers(0, 2**128 - 1).map(lambda n: f"{n:032x}"), max_size=40)
 

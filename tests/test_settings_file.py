@@ -4,8 +4,7 @@ import pytest
 import yaml
 
 from cmtp.errors import UsageError
-from cmtp.recipe import Recipe
-from cmtp.recipe_file import load_recipe
+from cmtp.recipe import Recipe, load_recipe
 
 
 def test_defaults_survive_yaml(tmp_path):
@@ -40,6 +39,34 @@ def test_overrides_win_over_the_file(tmp_path):
 def test_a_wrong_setting_is_named_with_what_would_be_right(override, said):
     with pytest.raises(UsageError, match=said):
         load_recipe(None, [override])
+
+
+def test_a_group_keeps_what_is_not_named_and_a_mapping_is_replaced(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text("filter: {thresholds: {symbols: 0.5}, private: drop}\n", encoding="utf-8")
+    base = {"filter": {"malicious": False, "thresholds": {"digits": 0.3}}, "seed": 7}
+    recipe = load_recipe(path, ["filter={private: keep}"], base)
+    assert (recipe.seed, recipe.filter.malicious, recipe.filter.private) == (7, False, "keep")
+    assert recipe.filter.thresholds == {"symbols": 0.5}
+    assert base["filter"]["thresholds"] == {"digits": 0.3}
+
+
+def test_a_key_of_a_mapping_may_hold_dots():
+    recipe = load_recipe(None, ["filter.thresholds.too_short.passage@wiki=10", "filter.lexicons.gambling.a.b=2"])
+    assert recipe.filter.thresholds == {"too_short.passage@wiki": 10}
+    assert recipe.filter.lexicons == {"gambling": {"a.b": 2}}
+
+
+def test_off_is_a_text_where_a_text_is_asked_for_and_false_where_a_truth_is(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text("dedup: {near: off}\n", encoding="utf-8")
+    assert load_recipe(path).dedup.near == "off"
+    recipe = load_recipe(
+        None, ["dedup.near=off", "mine.curated=off", "filter.malicious=no", "dedup.same_subject=false"]
+    )
+    assert recipe.dedup.near == "off"
+    assert not recipe.mine.curated
+    assert not recipe.filter.malicious
 
 
 def test_a_mapping_needs_relation_query_and_passage_together(tmp_path):

@@ -1,0 +1,44 @@
+"""The pipeline: which stages a build has, in their order. To add a stage, write it and give it its line here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cmtp.dedup.stage import DedupStage
+from cmtp.engine.stage import Stage
+from cmtp.extract.stage import ExtractStage
+from cmtp.filters.stage import FilterStage
+from cmtp.mining.stage import MineEncodeStage, MineStage
+from cmtp.shards.eval_stage import EvalStage
+from cmtp.shards.stage import ShardStage
+from cmtp.similarity.encode import EncodeStage
+from cmtp.similarity.stage import SimilarityStage
+from cmtp.sources.discover import RawFile
+
+
+def stages_over(files: Sequence[RawFile], strict: bool = False) -> tuple[Stage[Any], ...]:
+    """The stages of a build of these files.
+
+    Args:
+        files: what the first stage reads.
+        strict: whether the first broken record ends the build.
+    """
+    return (
+        ExtractStage(files, strict),
+        DedupStage(),
+        FilterStage(),
+        EncodeStage(),
+        SimilarityStage(),
+        EvalStage(),
+        MineEncodeStage(),
+        MineStage(),
+        ShardStage(),
+    )
+
+
+PIPELINE = stages_over(())
+"""The stages of a build of nothing: what a recipe has groups for, and what ``--until`` may name."""
+
+ENDS = tuple(stage.name for stage in PIPELINE if stage.decides)
+"""Stages that a build may end with."""
