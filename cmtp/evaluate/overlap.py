@@ -7,25 +7,23 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cmtp.text.ngrams import ngram_hashes
+
 GRAM_CHARS = 13
 """Characters of a run that two independent texts seldom share; GPT-3 (arXiv 2005.14165, appendix C) took 13 words."""
 COPIED_SHARE = 0.5
 """A text of whose runs this share occurs in the evaluation texts is a copy."""
 
-_BASE = np.uint64(0x100000001B3)
-
 
 def run_hashes(text: str) -> NDArray[np.uint64]:
     """[n] hashes of the runs of GRAM_CHARS letters and digits. A shorter text is one run."""
     kept = "".join(filter(str.isalnum, text.lower()))
-    codes = np.frombuffer(kept.encode("utf-32-le"), np.uint32).astype(np.uint64)
+    codes = np.frombuffer(kept.encode("utf-32-le"), np.uint32)
     width = min(GRAM_CHARS, len(codes))
     if width == 0:
         return np.empty(0, np.uint64)
-    hashes = np.full(len(codes) - width + 1, width, np.uint64)
-    with np.errstate(over="ignore"):  # arithmetic modulo 2^64 is the point
-        for i in range(width):
-            hashes = (hashes ^ codes[i : len(codes) - width + 1 + i]) * _BASE
+    hashes = np.empty(len(codes) - width + 1, np.uint64)
+    ngram_hashes(codes, width, hashes)
     return hashes
 
 
