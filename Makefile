@@ -42,7 +42,7 @@ PAIRS ?= shards/.work/extract-*/kept/*.parquet
 
 # about 40 minutes; PAIRS: Parquet files with pairs of a real build; ONLY="quality stage": some of the parts
 bench-dedup: $(VENV)/.bench
-	$(BIN)/python -m benchmarks.dedup '$(PAIRS)' $(if $(ONLY),--only $(ONLY),--write benchmarks/dedup.md --chart docs/dedup-scaling.svg)
+	$(BIN)/python -m benchmarks.dedup '$(PAIRS)' $(if $(ONLY),--only $(ONLY),--write benchmarks/dedup.md --chart benchmarks/dedup-scaling.svg)
 
 # UNFILTERED: Parquet files with pairs that no filter has seen; DATA_JUICER: a Python that has data-juicer
 UNFILTERED ?= $(wildcard shards/.work/dedup-*/kept/*.parquet)

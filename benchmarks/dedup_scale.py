@@ -113,6 +113,7 @@ def scaling(texts: list[str], sizes: list[int], workers: int, scratch: str | Non
     if chart:
         panels = [Panel("processor seconds", busy, 1e8, "s"), Panel("peak memory, GiB", memory, 1e8, "GiB")]
         Path(chart).write_text(svg(panels), encoding="utf-8")
+        lines += ["", f"![processor seconds and peak memory by rows]({Path(chart).name})"]
     if len(sizes) > 1:
         hours, gigabytes = at(busy, 1e8) / 3600, at(memory, 1e8)
         lines += ["", f"The last two points lead to {hours:.1f} processor hours and {gigabytes:.1f} GiB for 10^8 rows."]

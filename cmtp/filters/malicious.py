@@ -12,7 +12,7 @@ For each category:
 5. d is 2 where the text gives a contact or an address or hides words, else 1: a report does none of these.
 
 One topic word decides nothing: 赌博 alone scores .4, beside 依法 and 处罚 less, beside 加微信 and 注册送 more. The
-weights were set on the adversarial set of tests/filters/malicious and on ten real sources; docs/filters.md gives both.
+weights were set on the adversarial set of tests/filters/malicious and on ten real sources: benchmarks/filters.md.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def test_recall_and_precision_by_category(category):
 
 
 def test_offers_in_words_that_the_lexicons_were_never_shown():
-    """Texts written after the lexicons and not used for them: what docs/filters.md says of new vocabulary."""
+    """Texts written after the lexicons and not used for them: what benchmarks/filters.md says of new vocabulary."""
     lines = (Path(__file__).parent / "malicious" / "unseen.tsv").read_text("utf-8").splitlines()
     rows = [line.split("\t") for line in lines]
     caught = [category in met(text) for category, kind, text in rows if kind == "+"]
