@@ -27,10 +27,11 @@ from benchmarks.encoders_static import area_under_curve, read_pairs
 from cmtp.encoders.base import Encoder
 from cmtp.encoders.registry import load_encoder
 from cmtp.engine.store import Store
+from cmtp.schema import SIDES
 from cmtp.similarity.bands import ScoredSample, bands_for_agreement
 from cmtp.similarity.cuts import Scores, calibrate_cut, centre_of, combined, pair_scores, shuffle, weigh
 from cmtp.similarity.settings import SimilaritySettings
-from cmtp.similarity.vectors import SIDES, PairVectors, SparseVectors
+from cmtp.similarity.vectors import PairVectors, SparseVectors
 
 CASCADE = SimilaritySettings(encoder="e5-small", cascade="static-zh")
 """Defaults of a cascade; the encoders are those of the command line."""

@@ -81,7 +81,7 @@ def build(
     if workers is not None:
         options.workers = workers
     if dry_run:
-        print(summary.plan(make_plan(roots, out, settings, options), out))
+        print(summary.describe_plan(make_plan(roots, out, settings, options), out))
         return
     with BuildProgress() as progress:
         outcome = run_build(roots, out, settings, options, progress)

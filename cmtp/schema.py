@@ -6,9 +6,14 @@ are `PAIRS`, `FINETUNE`, `PRETRAIN` and `REJECTS`. All text is UTF-8 and never n
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import pyarrow as pa
+
+Side: TypeAlias = Literal["query", "passage"]
+"""One of the two texts of a pair, by the name of its column."""
+
+SIDES: Final[tuple[Side, Side]] = ("query", "passage")
 
 _DICT: Final = pa.dictionary(pa.int32(), pa.string())
 

@@ -18,7 +18,7 @@ SHOWN_CHARS = 300
 """Characters of a passage shown."""
 
 
-def plan(found: Plan, out: str) -> str:
+def describe_plan(found: Plan, out: str) -> str:
     """What a build would read and do, and what of it an earlier run has done already."""
     count: Counter[str] = Counter()
     size: Counter[str] = Counter()

@@ -8,7 +8,7 @@ from cmtp.engine.store import Store
 from cmtp.errors import UsageError
 from cmtp.planning import Options, make_plan
 from cmtp.recipe import load_recipe
-from cmtp.summary import plan as show
+from cmtp.summary import describe_plan as show
 from tests.builds import cli
 
 

@@ -20,13 +20,14 @@ import numpy as np
 from cmtp.columns import byte_column
 from cmtp.dedup.components import window_edges
 from cmtp.dedup.exchange import U32, U64, Array, key_range
-from cmtp.dedup.layout import Layout, Side, decisions, near_decision
+from cmtp.dedup.layout import Layout, decisions, near_decision
 from cmtp.dedup.minhash import band_keys, signatures
 from cmtp.dedup.records import BandRows, Edges, RejectedBits, SketchRows
 from cmtp.dedup.settings import DedupSettings, DedupWork
 from cmtp.engine.figures import total
 from cmtp.engine.task import Job, Result
 from cmtp.kernels.tables import grouped
+from cmtp.schema import Side
 from cmtp.text.compare import Folded
 
 WINDOW: Final = 12

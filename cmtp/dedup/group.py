@@ -15,12 +15,13 @@ import pyarrow as pa
 
 from cmtp.dedup.components import assign_batches, count_members, join_edges
 from cmtp.dedup.exchange import U64, Array
-from cmtp.dedup.layout import Batches, Layout, Side
+from cmtp.dedup.layout import Batches, Layout
 from cmtp.dedup.records import MemberRows, TextRows
 from cmtp.dedup.settings import DedupWork
 from cmtp.engine.figures import most, total
 from cmtp.engine.task import Job, Result
 from cmtp.ids import id_halves
+from cmtp.schema import Side
 
 SLOT_ROWS: Final = 32_768
 """Rows whose texts a verifying task holds at a time, about."""

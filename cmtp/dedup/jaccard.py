@@ -77,7 +77,7 @@ class Neighbours(NamedTuple):
     rows: np.ndarray
 
 
-class Limits(NamedTuple):
+class CopyLimits(NamedTuple):
     """When two rows are copies.
 
     Attributes:
@@ -164,7 +164,7 @@ def _agree(sketch: np.ndarray, a: int, b: int, slots: int) -> bool:
 
 
 @kernel
-def _promising(a: np.ndarray, b: np.ndarray, rows: Rows, limits: Limits, out: np.ndarray) -> None:
+def _promising(a: np.ndarray, b: np.ndarray, rows: Rows, limits: CopyLimits, out: np.ndarray) -> None:
     for i in range(len(a)):
         left, right = a[i], b[i]
         out[i] = (
@@ -178,7 +178,7 @@ def _promising(a: np.ndarray, b: np.ndarray, rows: Rows, limits: Limits, out: np
         )
 
 
-def promising(rows: Rows, a: np.ndarray, b: np.ndarray, limits: Limits) -> np.ndarray:
+def promising(rows: Rows, a: np.ndarray, b: np.ndarray, limits: CopyLimits) -> np.ndarray:
     """bool[edges]: whether the rows a[i] and b[i] may be copies, by all that is held of every row."""
     out = np.empty(len(a), np.bool_)
     _promising(a, b, rows, limits, out)
@@ -223,7 +223,7 @@ def _has_own_subject(sets: Sets, a: int, b: int) -> bool:
 
 
 @kernel
-def _guarded(rows: Rows, sets: Sets, limits: Limits, a: int, b: int) -> bool:
+def _guarded(rows: Rows, sets: Sets, limits: CopyLimits, a: int, b: int) -> bool:
     """Whether the numbers of two rows keep them apart."""
     if rows.numbers[a] == rows.numbers[b]:
         return False
@@ -244,7 +244,7 @@ def _similarity(sets: Sets, a: int, b: int, threshold: float) -> float:
 
 @kernel
 def _decide(
-    span: tuple[int, int], rows: Rows, sets: Sets, neighbours: Neighbours, limits: Limits, decisions: Decisions
+    span: tuple[int, int], rows: Rows, sets: Sets, neighbours: Neighbours, limits: CopyLimits, decisions: Decisions
 ) -> int:
     """Decide about the rows from span[0] to span[1]; returns how many sets were compared."""
     keeper, compared_with = decisions.keeper, decisions.compared_with
@@ -290,7 +290,7 @@ class Clusters:
         self.comparisons = 0
         self._compared_with = np.full(rows, -1, np.int32)
 
-    def decide(self, span: range, rows: Rows, sets: Sets, neighbours: Neighbours, limits: Limits) -> None:
+    def decide(self, span: range, rows: Rows, sets: Sets, neighbours: Neighbours, limits: CopyLimits) -> None:
         """Decide about some rows. A row is lost if a row that stayed is similar enough to it.
 
         For each row, from the best to the worst:

@@ -13,13 +13,14 @@ from cmtp.dedup.candidates import Sketchable, send_bands
 from cmtp.dedup.contamination import load_index
 from cmtp.dedup.exchange import U64, Array, key_range
 from cmtp.dedup.index import find_overlaps
-from cmtp.dedup.layout import Layout, Side, near_sides
+from cmtp.dedup.layout import Layout, near_sides
 from cmtp.dedup.records import KeyRows, OrderRows
 from cmtp.dedup.settings import DedupWork
 from cmtp.dedup.verdicts import Match, Reason, Verdicts
 from cmtp.engine.task import Job, Result
 from cmtp.ids import id_halves
 from cmtp.relations import relations_where
+from cmtp.schema import SIDES, Side
 from cmtp.text.compare import Folded, fold
 from cmtp.text.hashes import hash_texts
 
@@ -29,8 +30,6 @@ _ASK_QUESTIONS: Final = relations_where(lambda relation: relation.query == "ques
 
 _OLDER_UNIT: Final = np.uint64(0x5851F42D4C957F2D)
 """Changes the unit of an older release's row: a question about a passage of that release is of another unit."""
-
-_SIDES: Final[tuple[Side, ...]] = ("query", "passage")
 
 
 def send_keys(job: Job[DedupWork], index: int) -> Result:
@@ -47,8 +46,8 @@ def send_keys(job: Job[DedupWork], index: int) -> Result:
     settings = job.settings
     older = index >= layout.own
     table = layout.read_pairs(index, ["pair_id", "query", "passage", "relation", "source", "doc_id"])
-    folded = {side: fold(table[side]) for side in _SIDES}
-    hashes = {side: hash_texts(table[side], folded[side]) for side in _SIDES}
+    folded = {side: fold(table[side]) for side in SIDES}
+    hashes = {side: hash_texts(table[side], folded[side]) for side in SIDES}
     row = (layout.starts[index] + np.arange(table.num_rows)).astype(np.uint32)
     stays = np.ones(len(row), bool)
     if not older:
@@ -95,7 +94,7 @@ def _verdicts(
         return verdicts
     index = load_index(layout, settings.decontaminate_ngram)
     limit = settings.decontaminate_share
-    query, passage = (find_overlaps(folded[side], hashes[side], index, limit) for side in _SIDES)
+    query, passage = (find_overlaps(folded[side], hashes[side], index, limit) for side in SIDES)
     by_query = query.text >= 0  # the query is named where both sides are contaminated
     text = np.where(by_query, query.text, passage.text)
     hit = np.flatnonzero(text >= 0)

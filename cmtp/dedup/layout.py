@@ -29,6 +29,7 @@ from cmtp.dedup.settings import Release
 from cmtp.dedup.verdicts import Verdicts
 from cmtp.engine.store import Store
 from cmtp.errors import CmtpError
+from cmtp.schema import Side
 
 KEYS_PER_RANGE = 250_000
 """Rows of an exact exchange that one task holds, about (90 bytes each, and as much again while sorting)."""
@@ -38,8 +39,6 @@ BANDS_PER_RANGE = 2_000_000
 
 OLDER_GROUPS = 4
 """Row groups of an older release that are read together: about as much as a partition of this build."""
-
-Side: TypeAlias = Literal["query", "passage"]
 
 Decision: TypeAlias = Literal["keys", "pair", "query", "near-query", "passage", "near-passage"]
 """A step that decides about rows, and writes verdicts."""

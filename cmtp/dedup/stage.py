@@ -11,12 +11,13 @@ from cmtp.dedup.exact import decide_pairs, decide_passages, decide_queries
 from cmtp.dedup.final import resolve_verdicts, split_partition
 from cmtp.dedup.group import gather_texts, group_edges
 from cmtp.dedup.keys import send_keys
-from cmtp.dedup.layout import Layout, Side, near_sides
+from cmtp.dedup.layout import Layout, near_sides
 from cmtp.dedup.references import resolve_references
 from cmtp.dedup.settings import DedupSettings, DedupWork
 from cmtp.dedup.verify import verify_batch
 from cmtp.engine.stage import Stage, StageFolder
 from cmtp.engine.task import Job, Task, task
+from cmtp.schema import Side
 from cmtp.settings import RecipeBase
 
 

@@ -15,13 +15,14 @@ import pyarrow as pa
 from cmtp.columns import bytes_of
 from cmtp.dedup.candidates import sorted_distinct
 from cmtp.dedup.exchange import Array
-from cmtp.dedup.jaccard import Clusters, Limits, Neighbours, Rows, Sets, least_slots, promising, rows_of, sets_of
-from cmtp.dedup.layout import Layout, Side, near_decision
+from cmtp.dedup.jaccard import Clusters, CopyLimits, Neighbours, Rows, Sets, least_slots, promising, rows_of, sets_of
+from cmtp.dedup.layout import Layout, near_decision
 from cmtp.dedup.records import Edges, TextRows
 from cmtp.dedup.settings import DedupWork
 from cmtp.dedup.verdicts import Match, Reason, Verdicts
 from cmtp.engine.figures import totals
 from cmtp.engine.task import Job, Result
+from cmtp.schema import Side
 from cmtp.text.compare import Folded, fold
 
 _LOWER: Final = np.uint64(0xFFFFFFFF)
@@ -113,12 +114,12 @@ def verify_batch(job: Job[DedupWork], index: int, side: Side) -> Result:
     return Result(rows=len(batch.row), figures=figures)
 
 
-def _limits(settings: DedupWork) -> Limits:
+def _limits(settings: DedupWork) -> CopyLimits:
     slots = least_slots(settings.permutations, settings.threshold)
-    return Limits(settings.threshold, settings.number_chars, settings.same_amounts, slots)
+    return CopyLimits(settings.threshold, settings.number_chars, settings.same_amounts, slots)
 
 
-def _neighbours(parts: Iterable[Edges], batch: _Batch, limits: Limits) -> Neighbours:
+def _neighbours(parts: Iterable[Edges], batch: _Batch, limits: CopyLimits) -> Neighbours:
     """For each row, the better rows that share a band with it and may be copies.
 
     Edges are read file by file, and those that cannot be copies are dropped at once.

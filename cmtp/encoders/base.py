@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
 
-Side = Literal["query", "passage"]
-"""Which half of a pair a text is: some models prompt the two differently."""
+from cmtp.schema import SIDES, Side
 
 
 @runtime_checkable
@@ -74,5 +73,5 @@ def check_texts(texts: pa.Array, side: str) -> None:
         raise TypeError(f"texts must be a pyarrow.Array of string or large_string, not {given}")
     if texts.null_count:
         raise ValueError(f"texts holds {texts.null_count} nulls; drop or fill them before encoding")
-    if side not in ("query", "passage"):
+    if side not in SIDES:
         raise ValueError(f"side must be 'query' or 'passage', not {side!r}")

@@ -31,7 +31,7 @@ import numpy as np
 from cmtp.encoders.static_zh import DATA
 from cmtp.text.script import simplified
 
-HAN = re.compile(r"[㐀-䶿一-鿿]+")
+HAN_WORD = re.compile(r"[㐀-䶿一-鿿]+")
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def word_frequencies(lines: Sequence[str], to_simplified: Mapping[str, str], lon
     for line in lines:
         word, count, _ = line.split(" ")
         word = word.translate(fold)
-        if len(word) <= longest and HAN.fullmatch(word):
+        if len(word) <= longest and HAN_WORD.fullmatch(word):
             counts[word] = counts.get(word, 0) + int(count)
     return counts
 
@@ -132,7 +132,7 @@ def whiten(embedded: np.ndarray, mass: np.ndarray, dropped: int) -> np.ndarray:
     return white / np.linalg.norm(white, axis=1, keepdims=True)  # type: ignore[no-any-return]
 
 
-def nearest(vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def nearest_rows(vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """The k nearest other rows by dot product: (rows int64 [n, k], dot products f64 [n, k]), in no order."""
     rows, dots = [], []
     for start in range(0, len(vectors), 1024):
@@ -190,7 +190,7 @@ def distill(out: Path, settings: DistillSettings, cache: Path | None = None) -> 
     idf_lines = jieba.joinpath("analyse", "idf.txt").read_text(encoding="utf-8").splitlines()
     weight = inverse_document_frequencies(vocabulary, p, idf_lines) / 8.0
     white = whiten(embedded, p * weight, settings.dropped_components) * distinct[:, None]
-    neighbours, dots = nearest(white, settings.neighbours)
+    neighbours, dots = nearest_rows(white, settings.neighbours)
 
     out.mkdir(parents=True, exist_ok=True)
     np.save(out / "characters.npy", character_table(simplified()))

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from cmtp.encoders.base import EncoderCard, Side, check_texts
+from cmtp.encoders.base import EncoderCard, check_texts
+from cmtp.schema import Side
 
 BATCH = 256
 """Texts handed to the engine at once: it spreads them over its threads and holds them all as Python strings."""

@@ -21,7 +21,7 @@ from cmtp.kernels.jit import kernel
 from cmtp.kernels.tables import table_shift
 from cmtp.text.utf8 import decode_point
 
-LETTERS, DIGITS, HAN = 0, 1, 2
+LETTERS, DIGITS, HAN_CHARACTER = 0, 1, 2
 """Kinds of unknown token."""
 
 ARITHMETIC = 1
@@ -217,7 +217,7 @@ def cut_han(start: int, end: int, m: int, vocabulary: Vocabulary, scratch: Scrat
     i = start
     while i < end:
         w = word[i]
-        scratch.tokens[m] = w if w >= 0 else unknown_token(np.uint64(codes[i]), HAN)
+        scratch.tokens[m] = w if w >= 0 else unknown_token(np.uint64(codes[i]), HAN_CHARACTER)
         i += length[i]
         scratch.ends[m] = i
         m += 1

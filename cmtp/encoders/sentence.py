@@ -2,7 +2,7 @@
 
 On a GPU it computes in bf16, on a CPU in fp32. How a GPU is kept busy:
 
-1. Texts are tokenised in blocks of BLOCK, the next block while this one is computed.
+1. Texts are tokenised in blocks of TEXTS_PER_BLOCK, the next block while this one is computed.
 2. A block is sorted by length and cut into batches of about as many tokens each, so that little is spent on padding.
 3. Batches are handed to the GPU without waiting for their results. A block's vectors leave it together.
 4. When a batch does not fit into memory, the number of tokens per batch is halved, for this batch and all later ones.
@@ -19,13 +19,14 @@ import numpy as np
 import pyarrow as pa
 
 from cmtp.device import own_device
-from cmtp.encoders.base import EncoderCard, Side, check_texts
+from cmtp.encoders.base import EncoderCard, check_texts
 from cmtp.encoders.hub import model_identity
+from cmtp.schema import Side
 
 if TYPE_CHECKING:
     import torch
 
-BLOCK = 8192
+TEXTS_PER_BLOCK = 8192
 """Texts tokenised at once: long enough that sorting by length leaves little padding."""
 
 GPU_TOKENS = 1 << 16
@@ -92,13 +93,13 @@ class SentenceModel:
         """See `Encoder.encode`. A row depends on the others by the noise of floating-point sums alone."""
         check_texts(texts, side)
         out = np.zeros((len(texts), self.dim), dtype=np.float32)
-        starts = range(0, len(texts), BLOCK)
+        starts = range(0, len(texts), TEXTS_PER_BLOCK)
         with ThreadPoolExecutor(1) as ahead:
-            jobs = [ahead.submit(self._tokens, texts.slice(start, BLOCK), side) for start in starts[:1]]
+            jobs = [ahead.submit(self._tokens, texts.slice(start, TEXTS_PER_BLOCK), side) for start in starts[:1]]
             for start in starts:
                 tokens = jobs.pop().result()
-                if start + BLOCK < len(texts):
-                    jobs.append(ahead.submit(self._tokens, texts.slice(start + BLOCK, BLOCK), side))
+                if start + TEXTS_PER_BLOCK < len(texts):
+                    jobs.append(ahead.submit(self._tokens, texts.slice(start + TEXTS_PER_BLOCK, TEXTS_PER_BLOCK), side))
                 rows, vectors = self._block(tokens)
                 out[start + rows] = vectors
         return out

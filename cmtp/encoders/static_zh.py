@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from cmtp.encoders.base import EncoderCard, Side, check_texts
+from cmtp.encoders.base import EncoderCard, check_texts
 from cmtp.encoders.hub import folder_identity
 from cmtp.encoders.kernel import (
     ARITHMETIC,
@@ -26,6 +26,7 @@ from cmtp.encoders.kernel import (
     word_entries,
 )
 from cmtp.encoders.trie import build_trie
+from cmtp.schema import Side
 from cmtp.text.buffers import string_buffers
 
 DATA = Path(__file__).parent / "static_zh"

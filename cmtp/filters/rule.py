@@ -24,8 +24,8 @@ import polars as pl
 
 from cmtp.errors import CmtpError
 from cmtp.relations import RELATIONS, relations_where
+from cmtp.schema import Side
 
-Side = Literal["query", "passage"]
 SideColumns = Callable[[str], pl.Expr]
 """``c``: gives a column of the side that a rule looks at, by its name."""
 Expression = Callable[[SideColumns], pl.Expr]

@@ -14,7 +14,6 @@ from cmtp.filters.rule import (
     SENTENCES,
     TITLES,
     Rule,
-    Side,
     content,
     debris,
     foreign,
@@ -30,8 +29,9 @@ from cmtp.filters.rule import (
     title_share,
 )
 from cmtp.registry import Registry
+from cmtp.schema import SIDES, Side
 
-_BOTH: Final[tuple[Side, ...]] = ("query", "passage")
+_BOTH: Final[tuple[Side, ...]] = SIDES
 _PASSAGE: Final[tuple[Side, ...]] = ("passage",)
 _QUERY: Final[tuple[Side, ...]] = ("query",)
 

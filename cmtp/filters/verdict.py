@@ -23,9 +23,9 @@ from cmtp.filters.book import LEARNED, PRIVATE, Book
 from cmtp.filters.learned import Model
 from cmtp.filters.lexicon import MALICIOUS_CATEGORIES
 from cmtp.filters.measure import count_texts
-from cmtp.filters.rule import Rule, Side, SideColumns
+from cmtp.filters.rule import Rule, SideColumns
+from cmtp.schema import SIDES, Side
 
-SIDES: Final[tuple[Side, ...]] = ("query", "passage")
 PAIR_COLUMNS: Final = ("pair_han", "asks_how", "asks_code", "title_copies")
 """Columns of the pair and not of a side: Han characters of both sides, whether the query asks for advice or for code,
 and copies of the query in the passage."""

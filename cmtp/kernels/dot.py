@@ -19,7 +19,7 @@ _ANY_ORDER = {"reassoc", "contract"}
 """The compiler may sum in any order: the result is exact (see above)."""
 
 
-class Candidates(NamedTuple):
+class RoughCandidates(NamedTuple):
     """For each of n queries, passages that may be among the k nearest, with rough scores.
 
     Attributes:
@@ -74,7 +74,7 @@ def _dots(queries: np.ndarray, pool: np.ndarray, rows: np.ndarray, scores: np.nd
 
 @kernel
 def decide(
-    queries: np.ndarray, pool: np.ndarray, candidates: Candidates, rows: np.ndarray, scores: np.ndarray
+    queries: np.ndarray, pool: np.ndarray, candidates: RoughCandidates, rows: np.ndarray, scores: np.ndarray
 ) -> np.ndarray:
     """Score the candidates that can matter, and keep the k nearest of each query.
 
@@ -88,7 +88,7 @@ def decide(
     Args:
         queries: [n, dim] float32.
         pool: [m, dim] float32.
-        candidates: `Candidates`, at least k for each query that is to be decided.
+        candidates: `RoughCandidates`, at least k for each query that is to be decided.
         rows: [n, k] int64, written: best first, equal scores by row.
         scores: [n, k] float32, written.
 

@@ -20,7 +20,7 @@ import numpy as np
 from cmtp.device import own_device
 from cmtp.engine.store import Store
 from cmtp.kernels import int8
-from cmtp.kernels.dot import Candidates, decide, dots
+from cmtp.kernels.dot import RoughCandidates, decide, dots
 
 faiss: Any = _faiss  # its type stubs lack half of it
 
@@ -137,7 +137,7 @@ def decided_nearest(queries: np.ndarray, pool: np.ndarray, k: int, search: Searc
         exhausted = []
         for part in np.array_split(undecided, -(-len(undecided) * wanted // SCORES_HELD)):
             found, rough = search(queries[part], pool, wanted)
-            given = Candidates(found.astype(np.int32), rough, np.full(len(part), wanted), error[part])
+            given = RoughCandidates(found.astype(np.int32), rough, np.full(len(part), wanted), error[part])
             part_rows, part_scores = np.empty((len(part), k), np.int64), np.empty((len(part), k), np.float32)
             exhausted.append(decide(queries[part], pool, given, part_rows, part_scores))
             rows[part], scores[part] = part_rows, part_scores
@@ -242,7 +242,7 @@ class Recall:
     least: float
 
 
-def build(blocks: Blocks, total: int, recall: Recall, seed: int) -> tuple[Any, dict[str, float]]:
+def build_index(blocks: Blocks, total: int, recall: Recall, seed: int) -> tuple[Any, dict[str, float]]:
     """Build the lists of a pool, and set how many of them a search reads.
 
     1. Read the pool: draw the vectors that the centres are learned from, and find the sample's exact neighbours.

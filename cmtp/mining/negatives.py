@@ -14,7 +14,7 @@ import xxhash
 from cmtp.mining.cross_encoder import Rescore
 from cmtp.mining.miners import OpenMiner, open_miners
 from cmtp.mining.pool import Pool, Queries
-from cmtp.mining.rules import RULES, Candidates, Judge, Judged
+from cmtp.mining.rules import NEGATIVE_RULES, Candidates, Judge, Judged
 from cmtp.mining.settings import MineSettings
 
 DRAWS_PER_NEGATIVE = 8
@@ -47,8 +47,9 @@ class Mined(NamedTuple):
     Attributes:
         negatives: of each query, at most `MineSettings.negatives` (or all curated ones): hardest first, random last.
         positive_scores: [n] float32, of the positives by whatever scored the negatives.
-        counts: candidates within the rank window that each rule removed (`RULES`), negatives of each kind (`KINDS`),
-            and ``short``, how many negatives are missing. With several miners a passage may be counted several times.
+        counts: candidates within the rank window that each rule removed (`NEGATIVE_RULES`), negatives of each kind
+            (`KINDS`), and ``short``, the number of missing negatives. With several miners a passage may be counted
+            several times.
     """
 
     negatives: list[list[Negative]]
@@ -90,7 +91,7 @@ def find_negatives(
         rescore: the cross-encoder, where there is one.
         curated: negatives of each query that the source gives; the rules do not touch them.
     """
-    counts = Counter(dict.fromkeys((*RULES, *KINDS, "short"), 0))
+    counts = Counter(dict.fromkeys((*NEGATIVE_RULES, *KINDS, "short"), 0))
     n = len(queries.ids)
     found = [[] for _ in range(n)] if curated is None else [list(negatives) for negatives in curated]
     judge = Judge(queries, pool, settings, rescore)

@@ -55,7 +55,7 @@ Group = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Plan:
+class MiningPlan:
     """What becomes of the pairs. Pools are numbered in the order of `pools`, which is that of their names.
 
     Attributes:
@@ -74,7 +74,7 @@ class Plan:
         }
 
     @classmethod
-    def from_json(cls, plan: Mapping[str, Any]) -> Plan:
+    def from_json(cls, plan: Mapping[str, Any]) -> MiningPlan:
         """The inverse of `to_json`."""
         cuts = {(source, relation): Cut(similarity, key) for source, relation, similarity, key in plan["cuts"]}
         return cls(cuts, {(source, pool): last for source, pool, last in plan["pools"]})
@@ -89,9 +89,9 @@ class Plan:
         return np.ones(len(keys), bool) if last is None else keys <= np.uint64(last)
 
 
-def make_plan(
+def plan_mining(
     rows: pa.Table, keys: np.ndarray, share: float, max_queries: int, max_pool: int
-) -> tuple[Plan, dict[Group, int]]:
+) -> tuple[MiningPlan, dict[Group, int]]:
     """The plan for all pairs of a build, and how many rows each pool holds.
 
     Args:
@@ -102,7 +102,7 @@ def make_plan(
         max_pool: most rows of a pool.
     """
     similarity = rows["similarity"].to_numpy()
-    plan, sizes = Plan({}, {}), {}
+    plan, sizes = MiningPlan({}, {}), {}
     for pool, relations in groups_of(rows).items():
         pooled = np.zeros(rows.num_rows, bool)
         for relation, group in relations.items():

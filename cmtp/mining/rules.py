@@ -15,7 +15,7 @@ from cmtp.mining.pool import Pool, Queries
 from cmtp.mining.settings import MineSettings
 
 
-class Rule(NamedTuple):
+class NegativeRule(NamedTuple):
     """Why a candidate is not a negative.
 
     Attributes:
@@ -28,23 +28,23 @@ class Rule(NamedTuple):
 
 
 _RANKS = "mine.last_rank"
-RULES = {
-    "same_document": Rule("it stands in the positive's document", _RANKS),
-    "same_query": Rule("it belongs to the same query", _RANKS),
-    "margin": Rule("it scores too close to the positive", "mine.relative_margin"),
-    "absolute_margin": Rule("it scores too close to the positive", "mine.absolute_margin"),
-    "max_score": Rule("it scores too high", "mine.max_score"),
-    "near_positive": Rule("its words are nearly the positive's", "mine.max_jaccard and mine.max_contained"),
-    "near_query": Rule("it answers nearly the same query", "mine.max_query_jaccard"),
-    "near_answer": Rule("it says the same as the positive by the encoder's judgement", "mine.max_answer_ratio"),
-    "cross_encoder": Rule(
+NEGATIVE_RULES = {
+    "same_document": NegativeRule("it stands in the positive's document", _RANKS),
+    "same_query": NegativeRule("it belongs to the same query", _RANKS),
+    "margin": NegativeRule("it scores too close to the positive", "mine.relative_margin"),
+    "absolute_margin": NegativeRule("it scores too close to the positive", "mine.absolute_margin"),
+    "max_score": NegativeRule("it scores too high", "mine.max_score"),
+    "near_positive": NegativeRule("its words are nearly the positive's", "mine.max_jaccard and mine.max_contained"),
+    "near_query": NegativeRule("it answers nearly the same query", "mine.max_query_jaccard"),
+    "near_answer": NegativeRule("it says the same as the positive by the encoder's judgement", "mine.max_answer_ratio"),
+    "cross_encoder": NegativeRule(
         "it answers the query by the cross-encoder's judgement", "mine.cross_encoder and mine.cross_margin"
     ),
 }
 """The rules in the order of the tests."""
 
-VECTORS_HELD = 8192
-"""Candidates whose vectors are compared with the positives' at once."""
+ANSWERS_COMPARED = 8192
+"""Candidates that one step of the rule ``near_answer`` compares with their positives by vector."""
 
 
 @dataclass(frozen=True)
@@ -202,8 +202,8 @@ class Judge:
         bad = np.zeros(len(cells.row), bool)
         if ratio is None or queries.centre is None or pool.centre is None:
             return bad
-        for start in range(0, len(bad), VECTORS_HELD):
-            part = slice(start, start + VECTORS_HELD)
+        for start in range(0, len(bad), ANSWERS_COMPARED):
+            part = slice(start, start + ANSWERS_COMPARED)
             query = cells.query[part]
             positives = queries.positives[query] - pool.centre
             own = row_dots(queries.vectors[query] - queries.centre, positives)

@@ -22,14 +22,14 @@ from cmtp.schema import FINETUNE
 
 
 @dataclass(frozen=True)
-class Block:
+class QueryBlock:
     """Queries `start` to `start + size` of a pool."""
 
     start: int
     size: int
 
 
-def search_block(files: PoolFiles, block: Block, settings: MineWork) -> tuple[pa.Table, Figures]:
+def search_block(files: PoolFiles, block: QueryBlock, settings: MineWork) -> tuple[pa.Table, Figures]:
     """The finetune rows of a block of a pool's queries, and figures for the manifest.
 
     Figures: ``rows`` (see `_shortfall`), ``candidates`` (`Mined.counts`), and, where there are any, ``curated`` and
@@ -71,7 +71,7 @@ def _shortfall(mined: Mined, passages: int, settings: MineSettings) -> dict[str,
     }
 
 
-def _read_queries(files: PoolFiles, block: Block, seed: int) -> tuple[pa.Table, np.ndarray | None]:
+def _read_queries(files: PoolFiles, block: QueryBlock, seed: int) -> tuple[pa.Table, np.ndarray | None]:
     """The block's rows (QUERY_COLUMNS and vectors), and the mean of all queries' vectors."""
     every = pa.concat_tables(files.tables("queries")).unify_dictionaries()
     sample = lowest(order_keys(every["pair_id"], seed))

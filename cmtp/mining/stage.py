@@ -30,7 +30,6 @@ from cmtp.columns import vector_column, vectors_of
 from cmtp.dedup.references import evaluation_files
 from cmtp.dedup.settings import DedupSettings
 from cmtp.dedup.verdicts import Reason
-from cmtp.encoders.base import Side
 from cmtp.encoders.hub import model_identity
 from cmtp.encoders.registry import check_encoder
 from cmtp.engine.figures import plain_values, same, total, totals
@@ -50,16 +49,17 @@ from cmtp.mining.files import (
     PoolFiles,
 )
 from cmtp.mining.miners import MINERS, miner_cards
-from cmtp.mining.plan import Plan, groups_of, make_plan, sample_cut
-from cmtp.mining.rules import RULES
-from cmtp.mining.search import Block, search_block
+from cmtp.mining.plan import MiningPlan, groups_of, plan_mining, sample_cut
+from cmtp.mining.rules import NEGATIVE_RULES
+from cmtp.mining.search import QueryBlock, search_block
 from cmtp.mining.settings import Decontamination, MineSettings, MineWork
 from cmtp.order import order_keys
+from cmtp.schema import Side
 from cmtp.settings import RecipeBase
 from cmtp.similarity.encode import Encoded, EncodeStage, encode_work, expensive_work
 from cmtp.similarity.settings import EncodeWork, SimilaritySettings
 
-BLOCK = 4096
+QUERIES_PER_TASK = 4096
 """Queries per search task: enough that reading the pool is small beside searching it."""
 
 MEASURED = 256
@@ -141,7 +141,7 @@ class MineStage(Stage[MineWork]):
         pools = [PoolFiles(job.store, job.folder, number) for number, _ in enumerate(read_plan(job).pools)]
         large = [pool.number for pool in pools if pool.count("pools") > job.settings.exact_rows]
         yield [task(build_lists, job, f"index-{number:05d}", number) for number in large]
-        blocks = [(pool.number, start) for pool in pools for start in range(0, pool.count("queries"), BLOCK)]
+        blocks = [(pool.number, start) for pool in pools for start in range(0, pool.count("queries"), QUERIES_PER_TASK)]
         yield [
             task(search_queries, job, f"search-{part:05d}", part, number, start)
             for part, (number, start) in enumerate(blocks)
@@ -170,14 +170,14 @@ def shortfall(figures: Mapping[str, Mapping[str, int]]) -> str | None:
     if 2 * rows["short_in_small_pools"] >= none + few:
         return f"{line}, most of them because their source has hardly more passages than that"
     candidates = figures["candidates"]
-    rule = max(RULES, key=lambda name: candidates[name])
-    reason, settings = RULES[rule]
+    rule = max(NEGATIVE_RULES, key=lambda name: candidates[name])
+    reason, settings = NEGATIVE_RULES[rule]
     return f"{line}; most candidates, {candidates[rule]:,}, were left out because {reason}: look at {settings}"
 
 
-def read_plan(job: Job[MineWork]) -> Plan:
+def read_plan(job: Job[MineWork]) -> MiningPlan:
     """What the task `plan` decided."""
-    return Plan.from_json(job.store.read_json(job.path("plan.json")))
+    return MiningPlan.from_json(job.store.read_json(job.path("plan.json")))
 
 
 def ranks_path(job: Job[MineWork], index: int) -> str:
@@ -201,7 +201,7 @@ def decide_plan(job: Job[MineWork], partitions: int) -> Result:
     ranks = [job.store.read_table(ranks_path(job, index)) for index in range(partitions)]
     rows = pa.concat_tables(ranks).unify_dictionaries().combine_chunks()
     settings, keys = job.settings, rows["key"].to_numpy()
-    decided, sizes = make_plan(rows, keys, settings.share, settings.max_queries, settings.max_pool)
+    decided, sizes = plan_mining(rows, keys, settings.share, settings.max_queries, settings.max_pool)
     job.store.write_json(job.path("plan.json"), decided.to_json())
     return Result(rows=rows.num_rows, figures={"pools": totals({"/".join(pool): n for pool, n in sizes.items()})})
 
@@ -269,7 +269,7 @@ def build_lists(job: Job[MineWork], number: int) -> Result:
     files = PoolFiles(job.store, job.folder, number)
     recall = dense.Recall(_sample_queries(files, settings.seed), settings.last_rank, settings.recall)
     rows = files.count("pools")
-    lists, measured = dense.build(files.vectors, rows, recall, settings.seed)
+    lists, measured = dense.build_index(files.vectors, rows, recall, settings.seed)
     dense.save(lists, job.store, files.index_path)
     name = "/".join(list(read_plan(job).pools)[number])
     return Result(rows=rows, figures={"approximate": {name: {key: same(value) for key, value in measured.items()}}})
@@ -289,6 +289,6 @@ def _sample_queries(files: PoolFiles, seed: int) -> np.ndarray:
 def search_queries(job: Job[MineWork], part: int, number: int, start: int) -> Result:
     """Find the negatives of a block of a pool's queries. Figures: what became of rows and candidates."""
     files = PoolFiles(job.store, job.folder, number)
-    table, figures = search_block(files, Block(start, BLOCK), job.settings)
+    table, figures = search_block(files, QueryBlock(start, QUERIES_PER_TASK), job.settings)
     job.store.write_table(job.path(f"finetune/part-{part:05d}.parquet"), table)
     return Result(rows=table.num_rows, bytes=table.nbytes, figures=figures)

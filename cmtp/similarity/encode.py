@@ -15,13 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cmtp.device import gpus
-from cmtp.encoders.base import Encoder, Side
+from cmtp.encoders.base import Encoder
 from cmtp.encoders.registry import encoder_card, encoder_identity, load_encoder
 from cmtp.engine.figures import Figures, same
 from cmtp.engine.plan import place
 from cmtp.engine.stage import Stage, StageFolder, StageRun
 from cmtp.engine.store import Store
 from cmtp.engine.task import Job, Result, Task, task
+from cmtp.schema import Side
 from cmtp.settings import RecipeBase
 from cmtp.similarity.settings import EncodeWork, SimilaritySettings
 from cmtp.similarity.vectors import CachedVectors, PairVectors, SparseVectors

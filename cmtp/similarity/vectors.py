@@ -14,10 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from cmtp.encoders.base import Encoder, Side
+from cmtp.encoders.base import Encoder
 from cmtp.engine.store import Store
-
-SIDES: tuple[Side, Side] = ("query", "passage")
+from cmtp.schema import SIDES, Side
 
 
 class PairVectors(NamedTuple):

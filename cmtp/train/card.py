@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-HEAD = {
+FRONT_MATTER = {
     "language": ["zh"],
     "library_name": "sentence-transformers",
     "pipeline_tag": "sentence-similarity",
@@ -21,7 +21,7 @@ def make_model_card(report: dict[str, Any]) -> str:
     note = "  # puts the instruction before the query" if settings["instruction"] else ""
     lines = [
         "---",
-        yaml.safe_dump(HEAD, allow_unicode=True).strip(),
+        yaml.safe_dump(FRONT_MATTER, allow_unicode=True).strip(),
         "---",
         "",
         f"# A Chinese text-embedding model trained on {data['shards']}",

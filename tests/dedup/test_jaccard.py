@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
-from cmtp.dedup.jaccard import MISSED, Limits, least_slots, promising, rows_of
+from cmtp.dedup.jaccard import MISSED, CopyLimits, least_slots, promising, rows_of
 from cmtp.dedup.minhash import signatures
 from cmtp.text.compare import fold
 from tests.dedup import pairs
@@ -32,7 +32,7 @@ def test_sketches_let_similar_texts_through_and_hold_back_most_others():
     many = len(texts)
     document = np.arange(2 * many).astype(np.uint64)
     rows = rows_of(folded, document, np.zeros(2 * many, bool), signatures(folded, 128, 5, 42).astype(np.uint8))
-    limits = Limits(0.8, 0, 0.0, least_slots(128, 0.8))
+    limits = CopyLimits(0.8, 0, 0.0, least_slots(128, 0.8))
     passed = promising(rows, np.arange(many), np.arange(many) + many, limits)
     truth = np.array(truth)
     assert passed[truth >= 0.8].all()
@@ -48,7 +48,7 @@ def test_older_rows_documents_forms_and_numbers_hold_back_pairs():
     ]
     texts.append(texts[0] + "。")
     document = np.array([1, 2, 3, 4], np.uint64)
-    limits = Limits(0.1, 64, 0.5, 0)
+    limits = CopyLimits(0.1, 64, 0.5, 0)
 
     def verdict(document, fixed):
         rows = rows_of(fold(pa.array(texts)), document, np.array(fixed), np.zeros((4, 16), np.uint8))

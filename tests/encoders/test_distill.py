@@ -60,7 +60,7 @@ def test_whitening_removes_the_mean_and_evens_the_axes():
 
 def test_nearest_leaves_out_the_row_itself():
     rows = np.array([[1.0, 0], [0.9, 0.1], [0, 1], [0.1, 0.9]])
-    found, dots = distill.nearest(rows, 1)
+    found, dots = distill.nearest_rows(rows, 1)
     assert found.tolist() == [[1], [0], [3], [2]]
     np.testing.assert_allclose(dots[:, 0], [0.9, 0.9, 0.9, 0.9])
 

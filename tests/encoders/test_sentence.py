@@ -83,7 +83,7 @@ def test_a_row_does_not_depend_on_the_others(encoder):
 
 def test_blocks_do_not_matter(encoder, monkeypatch):
     whole = encoder.encode(pa.array(TEXTS), "query")
-    monkeypatch.setattr("cmtp.encoders.sentence.BLOCK", 2)
+    monkeypatch.setattr("cmtp.encoders.sentence.TEXTS_PER_BLOCK", 2)
     np.testing.assert_allclose(encoder.encode(pa.array(TEXTS), "query"), whole, atol=1e-6)
 
 

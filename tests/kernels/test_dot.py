@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmtp.kernels.dot import Candidates, decide, dots, row_dots
+from cmtp.kernels.dot import RoughCandidates, decide, dots, row_dots
 
 
 def halves(rng, n, dim):
@@ -43,7 +43,7 @@ def test_rough_scores_within_their_error_decide_nothing(m, share, error, seed):
     true = queries.astype(np.float64) @ pool.T.astype(np.float64)
     rough = (true + rng.uniform(-0.99, 0.99, true.shape) * error).astype(np.float32)
     shuffled = rng.permuted(np.tile(np.arange(m, dtype=np.int32), (4, 1)), axis=1)
-    candidates = Candidates(
+    candidates = RoughCandidates(
         shuffled, np.take_along_axis(rough, shuffled, 1), np.array([m, m, m, -1]), np.full(4, error + 1e-6, np.float32)
     )
     rows, scores = np.full((4, k), -7), np.zeros((4, k), np.float32)

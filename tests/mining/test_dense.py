@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cmtp.engine.store import Store
 from cmtp.kernels.int8 import scan
 from cmtp.mining import dense
-from cmtp.mining.dense import Lists, Matrix, Recall, build, load, save
+from cmtp.mining.dense import Lists, Matrix, Recall, build_index, load, save
 
 
 def unit(vectors):
@@ -129,7 +129,7 @@ def blocks(pool):
 @pytest.mark.parametrize("recall", [0.8, 0.99, 1.0])
 def test_as_many_lists_are_read_as_the_recall_takes(monkeypatch, vectors, recall):
     pool, queries = vectors
-    index, facts = build(blocks(pool), len(pool), Recall(queries[:50], 10, recall), seed=1)
+    index, facts = build_index(blocks(pool), len(pool), Recall(queries[:50], 10, recall), seed=1)
     assert facts["recall"] >= recall
     assert 1 < facts["lists"] <= len(pool) // 64
     lists = Lists(index, np.arange(len(pool)), np.arange(len(pool)))
@@ -145,7 +145,7 @@ def test_the_same_bytes_from_the_same_seed_and_back_from_the_store(vectors, tmp_
     pool, queries = vectors
     store = Store(str(tmp_path))
     for name in ("a", "b"):
-        index, _ = build(blocks(pool), len(pool), Recall(queries[:20], 10, 0.95), seed=7)
+        index, _ = build_index(blocks(pool), len(pool), Recall(queries[:20], 10, 0.95), seed=7)
         save(index, store, name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     again = Lists(load(store, "a"), np.arange(len(pool)), np.arange(len(pool)))
@@ -156,7 +156,7 @@ def test_the_same_bytes_from_the_same_seed_and_back_from_the_store(vectors, tmp_
 def test_a_passage_that_was_added_twice_is_found_once(vectors):
     pool, queries = vectors
     twice = np.concatenate([pool[:200], pool[:200]])
-    index, _ = build(blocks(twice), 400, Recall(queries, 20, 1.0), seed=1)
+    index, _ = build_index(blocks(twice), 400, Recall(queries, 20, 1.0), seed=1)
     lists = Lists(index, np.tile(np.arange(200), 2), np.arange(200))
     for one in lists.nearest(queries, 20).rows.tolist():
         found = [row for row in one if row >= 0]
@@ -167,9 +167,9 @@ BUILD = """
 import sys
 import numpy as np
 from cmtp.engine.store import Store
-from cmtp.mining.dense import Recall, build, save
+from cmtp.mining.dense import Recall, build_index, save
 pool = np.random.default_rng(1).normal(size=(60_000, 32)).astype(np.float32)
-index, facts = build(lambda: iter([pool]), len(pool), Recall(pool[:20], 10, 0.9), seed=1)
+index, facts = build_index(lambda: iter([pool]), len(pool), Recall(pool[:20], 10, 0.9), seed=1)
 save(index, Store(sys.argv[1]), "index")
 """
 

@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmtp.mining.plan import Cut, Plan, best_cut, groups_of, make_plan, sample_cut
+from cmtp.mining.plan import Cut, MiningPlan, best_cut, groups_of, plan_mining, sample_cut
 
 SCORES = st.lists(st.sampled_from([0.1, 0.5, 0.5, 0.9]), min_size=1, max_size=30)
 
@@ -29,8 +29,8 @@ def test_a_pool_is_a_sample_of_the_size_asked(keys, most):
 
 def test_the_plan_survives_json():
     cuts = {("法律", "title_body"): Cut(0.25, 2**64 - 1), ("百科", "title_body"): Cut(0.5, 3)}
-    plan = Plan(cuts, {("百科", "retrieval"): None, ("法律", "retrieval"): 2**63 + 1})
-    assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+    plan = MiningPlan(cuts, {("百科", "retrieval"): None, ("法律", "retrieval"): 2**63 + 1})
+    assert MiningPlan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
 
 
 def test_retrieval_tasks_share_a_pool_and_texts_of_one_kind_have_their_own():
@@ -39,7 +39,7 @@ def test_retrieval_tasks_share_a_pool_and_texts_of_one_kind_have_their_own():
     groups = groups_of(rows)
     assert list(groups) == [("a", "retrieval"), ("a", "similar_question"), ("b", "retrieval")]
     assert list(groups["a", "retrieval"]) == ["question_answer", "title_body"]
-    plan, sizes = make_plan(rows, np.arange(4, dtype=np.uint64), share=1.0, max_queries=9, max_pool=1)
+    plan, sizes = plan_mining(rows, np.arange(4, dtype=np.uint64), share=1.0, max_queries=9, max_pool=1)
     assert sizes == {("a", "retrieval"): 1, ("a", "similar_question"): 1, ("b", "retrieval"): 1}
     assert plan.pools == {("a", "retrieval"): 1, ("a", "similar_question"): None, ("b", "retrieval"): None}
     assert set(plan.cuts) == {

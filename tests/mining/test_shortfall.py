@@ -1,6 +1,6 @@
 import pytest
 
-from cmtp.mining.rules import RULES
+from cmtp.mining.rules import NEGATIVE_RULES
 from cmtp.mining.stage import shortfall
 
 
@@ -8,7 +8,7 @@ def figures(rows, **taken):
     names = ("all", "without_negatives", "with_too_few", "short_in_small_pools")
     return {
         "rows": dict(zip(names, rows, strict=True)),
-        "candidates": dict.fromkeys(RULES, 0) | taken | {"mined": 9999},
+        "candidates": dict.fromkeys(NEGATIVE_RULES, 0) | taken | {"mined": 9999},
     }
 
 

@@ -35,11 +35,11 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from cmtp.kernels.dot import Candidates, decide
+from cmtp.kernels.dot import RoughCandidates, decide
 from cmtp.kernels.int8.tile import PASSAGES, QUERIES, lowest_bit, supported, tile
 from cmtp.kernels.jit import inlined, kernel
 
-BLOCK = 256
+QUERIES_PER_BLOCK = 256
 """Queries scanned together: their bytes stay in the second cache while the pool goes by."""
 
 ROOM = 8192
@@ -59,7 +59,7 @@ MIN_PRODUCTS = 20_000_000
 """Products of queries and passages below which faiss is done before the kernel would be compiled (about 6 s, once)."""
 
 
-class Packed(NamedTuple):
+class PackedPool(NamedTuple):
     """A pool in int8.
 
     Attributes:
@@ -79,7 +79,7 @@ class Packed(NamedTuple):
     error: float
 
 
-class Block(NamedTuple):
+class PackedQueries(NamedTuple):
     """A block of n queries in int8; scores and limits are in units of the query's own scale.
 
     Attributes:
@@ -130,17 +130,17 @@ def nearest(queries: np.ndarray, pool: np.ndarray, k: int) -> Found | None:
     packed = pack(pool)
 
     def search(start: int) -> np.ndarray:
-        part = slice(start, start + BLOCK)
+        part = slice(start, start + QUERIES_PER_BLOCK)
         candidates = near_misses(queries[part], packed, k)
         decide(queries[part], pool, candidates, rows[part], scores[part])
         return start + np.flatnonzero(candidates.counts < 0)
 
     with ThreadPoolExecutor(numba.config.NUMBA_NUM_THREADS) as threads:  # type: ignore[attr-defined]
-        given_up = list(threads.map(search, range(0, len(queries), BLOCK)))
+        given_up = list(threads.map(search, range(0, len(queries), QUERIES_PER_BLOCK)))
     return Found(rows, scores, np.concatenate(given_up))
 
 
-def pack(pool: np.ndarray) -> Packed:
+def pack(pool: np.ndarray) -> PackedPool:
     """Bring a pool [m, dim] into the scan's form."""
     m, dim = pool.shape
     panels, steps = -(-m // PASSAGES), -(-dim // 4)
@@ -158,7 +158,7 @@ def pack(pool: np.ndarray) -> Packed:
         filled[: len(rows), :dim] = values
         shaped = (filled + 128).astype(np.uint8).reshape(-1, PASSAGES, steps, 4)
         held[start // PASSAGES : start // PASSAGES + len(shaped)] = shaped.transpose(0, 2, 1, 3)
-    return Packed(held, scale, mean, m, length, error)
+    return PackedPool(held, scale, mean, m, length, error)
 
 
 def _round(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -170,7 +170,7 @@ def _round(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     return values, scale, np.linalg.norm(held, axis=1), np.linalg.norm(rows - held, axis=1)
 
 
-def near_misses(queries: np.ndarray, packed: Packed, k: int) -> Candidates:
+def near_misses(queries: np.ndarray, packed: PackedPool, k: int) -> RoughCandidates:
     """All passages that can be among the k nearest of each of n queries, and others; counts of -1: too many."""
     block = _pack_queries(queries, packed)
     rows, rough = np.empty((len(queries), ROOM), np.int32), np.empty((len(queries), ROOM), np.float32)
@@ -181,10 +181,10 @@ def near_misses(queries: np.ndarray, packed: Packed, k: int) -> Candidates:
     scores = rough[:, :most] * block.scale[:, None] + shift[:, None]
     rounding = SAFETY * np.linalg.norm(queries, axis=1) * np.linalg.norm(packed.mean)
     error = (block.error * block.scale + rounding).astype(np.float32)
-    return Candidates(np.ascontiguousarray(rows[:, :most]), scores, counts, error)
+    return RoughCandidates(np.ascontiguousarray(rows[:, :most]), scores, counts, error)
 
 
-def _pack_queries(queries: np.ndarray, packed: Packed) -> Block:
+def _pack_queries(queries: np.ndarray, packed: PackedPool) -> PackedQueries:
     n, dim = queries.shape
     groups, steps = -(-n // QUERIES), packed.bytes.shape[1]
     values, scale, lengths, errors = _round(queries)
@@ -195,11 +195,11 @@ def _pack_queries(queries: np.ndarray, packed: Packed) -> Block:
     bias[:n] = -128 * values.sum(axis=1, dtype=np.int32)
     reach = lengths * packed.length / scale
     error = (lengths * packed.error + errors * (packed.length + packed.error)) / scale + SAFETY * reach
-    return Block(held, bias, scale, reach.astype(np.float32), error.astype(np.float32))
+    return PackedQueries(held, bias, scale, reach.astype(np.float32), error.astype(np.float32))
 
 
 @kernel
-def _scan(block: Block, packed: Packed, k: int, rows: np.ndarray, rough: np.ndarray) -> np.ndarray:
+def _scan(block: PackedQueries, packed: PackedPool, k: int, rows: np.ndarray, rough: np.ndarray) -> np.ndarray:
     """Steps 1 to 4: writes candidates (rows) and their scores (rough), [n, ROOM] each; returns how many, -1: given up.
 
     I1 to I3 hold whenever the loop over a query's hits comes round.
