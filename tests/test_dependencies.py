@@ -23,7 +23,7 @@ PACKAGE_OF = {
 NOT_IMPORTED = {"tensorboard"}
 """torch.utils.tensorboard imports it."""
 
-TOOLS = {"ruff", "mypy", "types-pyyaml", "import-linter", "pytest-randomly", "spacy", "jieba"}
+TOOLS = {"ruff", "mypy", "types-pyyaml", "import-linter", "pytest-randomly", "pytest-xdist", "spacy", "jieba"}
 """Run, loaded by another program, or (spacy, jieba) by a peer in the benchmarks."""
 
 OPTIONAL_PEERS = {"data-juicer"}

@@ -9,6 +9,7 @@ So the folder of compiled kernels is named by a digest of all code that kernels 
 3. The folder is ``numba-<digest>`` in the first of these that can be written: ``$NUMBA_CACHE_DIR``,
    ``$XDG_CACHE_HOME/cmtp`` (``~/.cache/cmtp``), a temporary folder that goes when this process ends.
 4. A folder that no process has begun to use for `UNUSED_DAYS` days is removed when a new one is made.
+5. Processes that share a folder write to it one at a time: see `_OneWriter`.
 
 Importing this module does all that and sets ``NUMBA_CACHE_DIR``, which worker processes inherit. Keep kernels in files
 that import little: after an edit anywhere in their closure all kernels are compiled again.
@@ -17,6 +18,7 @@ that import little: after an edit anywhere in their closure all kernels are comp
 from __future__ import annotations
 
 import atexit
+import fcntl
 import os
 import re
 import shutil
@@ -69,10 +71,11 @@ def _parents() -> list[Path]:
 
 
 def _writable(folder: Path) -> bool:
-    """Make a folder and note the time; whether files can be written there."""
+    """Make a folder and note the time; whether files can be written and locked there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=folder) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
             os.utime(folder)
     except OSError:
         return False
@@ -99,13 +102,35 @@ numba.config.CACHE_DIR = str(CACHE)  # type: ignore[attr-defined]  # numba may h
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+class _OneWriter:
+    """The files of one kernel on disk, which one process at a time adds to.
+
+    Numba reads the kernel's index, takes the next free number for the compiled form, writes the index and then the
+    form. Two processes that compile one kernel for different types at the same moment would take the same number. One
+    form would replace the other, while the index may still name it by the other's types: a later process would run code
+    that was compiled for other types.
+    """
+
+    def __init__(self, files: Any) -> None:
+        self.load, self.flush = files.load, files.flush
+        self._save = files.save
+
+    def save(self, key: Any, data: Any) -> None:
+        with (CACHE / "lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed
+            self._save(key, data)
+
+
 def compiled(**options: Any) -> Callable[[Function], Function]:
     """Declare a kernel with further options of `numba.njit`. It is compiled for the types of its first call, kept on
     disk, and runs without the GIL.
     """
 
     def declare(function: Function) -> Function:
-        return numba.njit(cache=True, nogil=True, **options)(function)  # type: ignore[no-any-return]
+        made = numba.njit(cache=True, nogil=True, **options)(function)
+        if made is not function:  # as it is with NUMBA_DISABLE_JIT
+            made._cache._cache_file = _OneWriter(made._cache._cache_file)
+        return made  # type: ignore[no-any-return]
 
     return declare
 

@@ -163,7 +163,7 @@ JSONL = json.dumps({"text": SENTENCE}, ensure_ascii=False) + "\n"
         ("a.csv", f"id,text\n1,{SENTENCE}\n".encode("gb18030")),
         ("a.jsonl", JSONL.encode("gb18030")),
         ("a.tsv", f"id\ttext\n1\t{SENTENCE}\n".encode("utf-16")),
-        ("a.jsonl.gz", gzip.compress(JSONL.encode())),
+        ("a.jsonl.gz", gzip.compress(JSONL.encode(), mtime=0)),
         ("a.csv.bz2", bz2.compress(f"id,text\n1,{SENTENCE}\n".encode("gb18030"))),
         ("a.ndjson", JSONL.encode()),
     ],

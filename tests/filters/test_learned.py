@@ -168,11 +168,11 @@ LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in OBJECTS)
         ("a.csv", comma(TABLE).encode()),
         ("excel.csv", comma(TABLE).encode("utf-8-sig")),
         ("gb.csv", comma(TABLE).encode("gb18030")),
-        ("a.csv.gz", gzip.compress(comma(TABLE).encode("gb18030"))),
+        ("a.csv.gz", gzip.compress(comma(TABLE).encode("gb18030"), mtime=0)),
         ("a.tsv", comma(TABLE, "\t").encode()),
         ("a.tsv.bz2", bz2.compress(comma(TABLE, "\t").encode())),
         ("a.jsonl", LINES.encode()),
-        ("a.ndjson.gz", gzip.compress(LINES.encode())),
+        ("a.ndjson.gz", gzip.compress(LINES.encode(), mtime=0)),
         ("a.json", json.dumps(OBJECTS).encode()),
     ],
 )

@@ -1,5 +1,6 @@
 """Compiled kernels are never older than the code they come from."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -8,7 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import pytest
+from numba.core.caching import IndexDataCacheFile
 
 import cmtp
 from cmtp.kernels import jit
@@ -78,8 +81,6 @@ def test_kernels_depend_on_no_stage_and_no_engine():
 
 
 def test_this_process_uses_the_folder():
-    import numba
-
     assert str(jit.CACHE) == numba.config.CACHE_DIR == os.environ["NUMBA_CACHE_DIR"]
     assert re.fullmatch(r"numba-[0-9a-f]{16}", jit.CACHE.name)
 
@@ -110,6 +111,37 @@ def test_where_nothing_can_be_written_a_temporary_folder_serves(monkeypatch, tmp
     assert folder.is_dir()
     assert folder.parent.parent == tmp_path
     assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700  # what numba loads from it is code
+
+
+def test_processes_add_to_the_files_of_a_kernel_one_at_a_time(monkeypatch, tmp_path):
+    """From the reading of the index to the writing of the compiled form: or two forms could take one number."""
+    steps = []
+
+    def watched(name):
+        plain = getattr(IndexDataCacheFile, name)
+
+        def step(self, *arguments):
+            with (tmp_path / "lock").open("wb") as another:
+                try:
+                    fcntl.flock(another, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    steps.append(name)
+            return plain(self, *arguments)
+
+        monkeypatch.setattr(IndexDataCacheFile, name, step)
+
+    watched("_load_index")
+    watched("_save_data")
+    monkeypatch.setattr(jit, "CACHE", tmp_path)
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+
+    @jit.kernel
+    def double(x):
+        return x + x
+
+    assert (double(2), double(2.5)) == (4, 5)
+    assert steps == ["_load_index", "_save_data"] * 2
+    assert len(list(tmp_path.rglob("*.nbc"))) == 2
 
 
 def test_a_new_folder_sweeps_those_long_unused_and_nothing_else(monkeypatch, tmp_path):
