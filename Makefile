@@ -25,7 +25,7 @@ ablation: $(VENV)/.train
 	$(BIN)/python -m cmtp.evaluate.ablation pipelines/ablation.yaml $(if $(RAW),--raw $(RAW)) --out ablation/
 
 test: $(VENV)/.test lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
