@@ -19,18 +19,6 @@ MOST_POSITIONAL = 6
 BY_CONVENTION = {"CARD", "FORMAT", "MINER", "main"}
 """Names that registries and Python look for in several modules."""
 
-STILL_POSITIONAL = {
-    "extract/plan.py Part",
-    "extract/query_document.py Pair",
-}
-STILL_COMPARING = set()
-STILL_SHARED = {
-    "Block",
-    "MAX_CODE_CHARS",
-    "MAX_CODE_LINES",
-}
-"""What does not hold yet; each of the three is to become empty."""
-
 STAGES = {"extract", "dedup", "filter", "encode", "similarity", "eval", "mine-encode", "mine", "shard"}
 
 
@@ -72,7 +60,7 @@ def test_no_function_is_longer_than_a_screen():
 
 def test_no_call_passes_more_than_six_arguments_by_position():
     calls = {f"{path} {ast.unparse(node.func)}" for path, node in nodes(ast.Call) if len(node.args) > MOST_POSITIONAL}
-    assert calls - STILL_POSITIONAL == set()
+    assert calls == set()
 
 
 def test_only_the_pipeline_compares_names_of_stages():
@@ -84,7 +72,7 @@ def test_only_the_pipeline_compares_names_of_stages():
             values = operand.elts if isinstance(operand, ast.Tuple | ast.List | ast.Set) else [operand]
             if any(isinstance(value, ast.Constant) and value.value in STAGES for value in values):
                 compared.add(path)
-    assert compared - STILL_COMPARING - {"pipeline.py"} == set()
+    assert compared - {"pipeline.py"} == set()
 
 
 def test_a_public_name_means_one_thing():
@@ -94,4 +82,4 @@ def test_a_public_name_means_one_thing():
             if not name.startswith("_") and path != "cli.py":  # a command has the name of what it calls
                 homes[name].add(path)
     shared = {name: sorted(paths) for name, paths in homes.items() if len(paths) > 1 and name not in BY_CONVENTION}
-    assert {name: paths for name, paths in shared.items() if name not in STILL_SHARED} == {}
+    assert shared == {}

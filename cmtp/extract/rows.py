@@ -14,7 +14,7 @@ from xxhash import xxh3_128_hexdigest
 
 from cmtp.engine.ledger import Ledger
 from cmtp.engine.store import ROW_GROUP_ROWS, Store, parquet_writer
-from cmtp.extract.pair import Pair
+from cmtp.extract.relations import Pair
 from cmtp.schema import PAIR, REJECTS
 from cmtp.sources.document import Broken
 

@@ -44,3 +44,5 @@ class ExtractWork(ExtractSettings):
     """The recipe's ``sources``."""
     strict: bool
     """Whether the first broken record ends the build."""
+    format_origins: dict[str, str]
+    """Where formats of other packages come from (`Registry.origins`), so that another version reads the files anew."""

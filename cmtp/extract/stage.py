@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 from cmtp.engine.stage import Stage, StageFolder, StageRun
 from cmtp.engine.task import Job, Result, Task, task
 from cmtp.errors import CmtpError
-from cmtp.extract.pair import Limits
-from cmtp.extract.pairs import pairs_of
-from cmtp.extract.plan import plan
+from cmtp.extract.plan import line_ranges, parts_by_task, with_line_numbers
+from cmtp.extract.relations import pairs_of
 from cmtp.extract.rows import PairWriter
 from cmtp.extract.settings import ExtractSettings, ExtractWork
 from cmtp.settings import RecipeBase
 from cmtp.sources.collection import CollectionReader
 from cmtp.sources.discover import RawFile
 from cmtp.sources.document import Broken, Document
+from cmtp.sources.formats import FORMATS
 from cmtp.sources.mapping import SourceMappings
 from cmtp.sources.part import Part
 from cmtp.sources.read import PartReader, Row
@@ -48,13 +47,16 @@ class ExtractStage(Stage[ExtractWork]):
     def resolve(self, recipe: RecipeBase, before: Mapping[str, StageFolder]) -> ExtractWork:
         """See Stage."""
         return ExtractWork.extend(
-            recipe.of(ExtractSettings), mappings=recipe.of(SourceMappings).root, strict=self.strict
+            recipe.of(ExtractSettings),
+            mappings=recipe.of(SourceMappings).root,
+            strict=self.strict,
+            format_origins=FORMATS.origins(),
         )
 
     def steps(self, job: Job[ExtractWork], inputs: list[str]) -> Iterator[list[Task]]:
         """Count the newlines of split JSONL files, so that records keep their line numbers; then extract."""
-        tasks = plan(self.files, job.settings.task_bytes, job.settings.mappings)
-        ranges = [part for parts in tasks for part in parts if part.groups is None and part.stop < part.bytes]
+        tasks = parts_by_task(self.files, job.settings.task_bytes, job.settings.mappings)
+        ranges = line_ranges(tasks)
         newlines: dict[tuple[str, int], int] = {}
         if ranges:
             counted = [job.path(f"newlines/{index:05d}.json") for index in range(len(ranges))]
@@ -64,13 +66,10 @@ class ExtractStage(Stage[ExtractWork]):
             ]
             for part, out in zip(ranges, counted, strict=True):
                 newlines[part.path, part.stop] = job.store.read_json(out)
-        before = 0
-        for parts in tasks:
-            for index, part in enumerate(parts):
-                before = before if part.start else 0
-                parts[index] = replace(part, newlines=before)
-                before += newlines.get((part.path, part.stop), 0)
-        yield [task(extract_pairs, job, f"extract-{index:05d}", index, parts) for index, parts in enumerate(tasks)]
+        yield [
+            task(extract_pairs, job, f"extract-{index:05d}", index, parts)
+            for index, parts in enumerate(with_line_numbers(tasks, newlines))
+        ]
 
     def explain(self, run: StageRun) -> str:
         """What to look at, by the most frequent reason."""
@@ -78,7 +77,7 @@ class ExtractStage(Stage[ExtractWork]):
         return EXPLAINED_BY_REASON.get(reasons[0][0], self.explained_by) if reasons else self.explained_by
 
     def warning(self, run: StageRun) -> str | None:
-        """As for every stage, but that nothing was rejected is no reason to warn."""
+        """As for every stage, except that a stage that rejects nothing is as it should be."""
         return super().warning(run) if run.ledger.reasons() else None
 
 
@@ -96,13 +95,12 @@ def count_newlines(job: Job[ExtractWork], part: Part, out: str) -> Result:
 def extract_pairs(job: Job[ExtractWork], index: int, parts: list[Part]) -> Result:
     """Read some parts and write their pairs and rejects."""
     settings = job.settings
-    limits = Limits.of(settings)
     records, size = [], 0
     with PairWriter(job.store, job.kept(index), job.rejects(index), settings.max_passages) as out:
         for reader in _readers(parts, settings):
             for item in reader:
                 assert not isinstance(item, Row), "rows are read by CollectionReader alone"
-                pairs = [] if isinstance(item, Broken) else list(pairs_of(item, limits))
+                pairs = [] if isinstance(item, Broken) else list(pairs_of(item, settings))
                 if pairs:
                     out.document(item.origin, item.source, pairs)
                     continue

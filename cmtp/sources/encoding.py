@@ -10,7 +10,7 @@ from cmtp.sources.stream import Stream
 from cmtp.text import frequent
 from cmtp.text.clean import UNDECODABLE
 
-HEAD: Final = 1 << 16
+HEAD_BYTES: Final = 1 << 16
 """Bytes at the beginning of a file that decide its encoding; a split file is judged by its head alone in every part."""
 
 MARK: Final = "cmtp-mark"
@@ -106,7 +106,7 @@ class Utf8Stream(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Read up to the buffer's size; 0 at the end."""
         while not self._data and not self._ended:
-            raw = self._stream.read(HEAD)
+            raw = self._stream.read(HEAD_BYTES)
             self._ended = not raw
             self._data = self._decoder.decode(raw, final=self._ended).encode("utf-8")
         size = min(len(buffer), len(self._data))

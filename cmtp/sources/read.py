@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from cmtp.sources.document import Broken, Document
-from cmtp.sources.encoding import HEAD, detect
+from cmtp.sources.encoding import HEAD_BYTES, detect
 from cmtp.sources.formats.format import Content, Format, Member, TableOptions
 from cmtp.sources.layouts import columns_for, read_record, unknown_layout
 from cmtp.sources.mapping import SourceMapping
@@ -80,7 +80,7 @@ class PartReader:
         part = self.part
         if part.start and part.groups is None:
             # The file's head says which format and encoding a later range is in, as it did for the first.
-            head = Stream(RawStream(part.url)).head(HEAD)
+            head = Stream(RawStream(part.url)).head(HEAD_BYTES)
             yield from self._items(Content(stream, part.path, part.source, part=part), head)
         elif stream.head(1):
             yield from self._unpacked(Content(stream, part.path, part.source, part=part))
@@ -89,14 +89,14 @@ class PartReader:
 
     def _unpacked(self, content: Content, inside: bool = False) -> Iterator[Given]:
         """What a file, or a member of an archive, holds under its compression."""
-        head = content.stream.head(HEAD)
+        head = content.stream.head(HEAD_BYTES)
         compression = compression_in(content.path, head)
         if compression is None:
             yield from self._items(content, head, inside)
             return
         guard = Guarded(content.stream, compression)
         unpacked = replace(content, stream=Stream(guard, content.stream), part=None)
-        yield from self._items(unpacked, unpacked.stream.head(HEAD), inside)
+        yield from self._items(unpacked, unpacked.stream.head(HEAD_BYTES), inside)
         if guard.failure is not None:
             yield self._broken(content.path, 0, guard.failure)
 

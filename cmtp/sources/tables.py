@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Any
 
 from cmtp.errors import UsageError
-from cmtp.sources.encoding import HEAD, detect
+from cmtp.sources.encoding import HEAD_BYTES, detect
 from cmtp.sources.formats import FORMATS
 from cmtp.sources.formats.format import Content, TableOptions
 from cmtp.sources.part import Part
@@ -57,13 +57,13 @@ def read_rows(
     """
     raw = RawStream(url)
     stream = Stream(raw)
-    compression = compression_in(url, stream.head(HEAD))
+    compression = compression_in(url, stream.head(HEAD_BYTES))
     part = None
     if compression is None:
         part = Part(url, url, "", bytes=0, mtime_ns=0, start=0, stop=0)
     else:
         stream = Stream(Guarded(stream, compression), stream)
-    head = stream.head(HEAD)
+    head = stream.head(HEAD_BYTES)
     if head:
         named = split_name(url).format
         only_tabs = named is not None and bool(FORMATS.get(named).as_rows)

@@ -6,8 +6,8 @@ import json
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cmtp.extract.pair import Limits
-from cmtp.extract.pairs import pairs_of
+from cmtp.extract.relations import pairs_of
+from cmtp.extract.settings import ExtractSettings
 from cmtp.sources.document import Abstract, Article, Broken, QueryDocuments, QuestionAnswers, Section, TextPair
 from cmtp.sources.formats.text import read_plain
 from cmtp.sources.html.article import read_html
@@ -17,7 +17,7 @@ from cmtp.sources.markdown.article import read_markdown
 from cmtp.sources.wiki.article import read_wiki
 from cmtp.text.clean import clean
 
-LIMITS = Limits(
+SETTINGS = ExtractSettings(
     max_passage_chars=50,
     min_passage_chars=2,
     max_passages=10**6,
@@ -38,7 +38,7 @@ def bare(texts):
 @given(HEADING.map("题".__add__), st.lists(TEXT, min_size=1, max_size=4), SECTIONS)
 def test_articles(title, lead, sections):
     article = Article("o", "s", title, list(lead), [Section(*section) for section in sections])
-    pairs = list(pairs_of(article, LIMITS))
+    pairs = list(pairs_of(article, SETTINGS))
     assert bare(pair.passage for pair in pairs if pair.relation == "title_body") == bare(lead)
     below = [paragraph for *_, paragraphs in sections for paragraph in paragraphs]
     assert bare(pair.passage for pair in pairs if pair.relation == "subtitle_passage") == bare(below)
@@ -49,10 +49,10 @@ def test_articles(title, lead, sections):
 @given(TEXT, st.lists(TEXT, min_size=1, max_size=4))
 def test_other_documents(query, texts):
     for document in (QuestionAnswers("o", "s", query, texts), QueryDocuments("o", "s", query, texts)):
-        assert bare(pair.passage for pair in pairs_of(document, LIMITS)) == bare(texts)
+        assert bare(pair.passage for pair in pairs_of(document, SETTINGS)) == bare(texts)
     for document in (Abstract("o", "s", query, texts[0]), TextPair("o", "s", "topic_review", query, texts[0])):
-        assert bare(pair.passage for pair in pairs_of(document, LIMITS)) == bare(texts[:1])
-    negatives = list(pairs_of(QueryDocuments("o", "s", query, texts[:1], texts), LIMITS))
+        assert bare(pair.passage for pair in pairs_of(document, SETTINGS)) == bare(texts[:1])
+    negatives = list(pairs_of(QueryDocuments("o", "s", query, texts[:1], texts), SETTINGS))
     assert sum(pair.reason == "labelled_negative" for pair in negatives) == len(texts)
 
 
@@ -114,7 +114,7 @@ def test_any_record_gives_pairs_of_its_own_characters_or_a_reason(record):
     if isinstance(item, Broken):
         json.dumps(item.evidence)
         return
-    for pair in pairs_of(item, LIMITS):
+    for pair in pairs_of(item, SETTINGS):
         assert set(pair.query) | set(pair.passage) <= characters(record) | set("\n ")
         assert pair.query.strip()
         assert pair.passage.strip()

@@ -1,11 +1,12 @@
 import pytest
 
-from cmtp.extract.pair import Limits, Pair
-from cmtp.extract.pairs import pairs_of
+from cmtp.extract.relations import Pair, pairs_of
+from cmtp.extract.settings import ExtractSettings
 from cmtp.sources.document import (
     Abstract,
     Article,
     Context,
+    JudgedPassage,
     QueryDocuments,
     QuestionAnswers,
     Reading,
@@ -13,14 +14,13 @@ from cmtp.sources.document import (
     TextPair,
 )
 
-LIMITS = Limits(
+SETTINGS = ExtractSettings(
     max_passage_chars=60, min_passage_chars=2, max_passages=2, max_answers=3, min_lead_chars=10, heading_path=True
 )
 
 
 def pairs(document, **changes):
-    limits = Limits(**{name: changes.get(name, getattr(LIMITS, name)) for name in Limits.__dataclass_fields__})
-    return [pair[:4] for pair in pairs_of(document, limits)]
+    return [pair[:4] for pair in pairs_of(document, SETTINGS.model_copy(update=changes))]
 
 
 def article(title, lead, *sections):
@@ -106,11 +106,27 @@ def test_reading_takes_the_piece_that_holds_the_answer():
     document = Reading(
         "o", "s", [Context("短文。", [("问一", "短")]), Context(text, [("问二", "答案"), ("问三", "没有")])]
     )
-    found = list(pairs_of(document, LIMITS))
+    found = list(pairs_of(document, SETTINGS))
     assert found[0] == Pair("question_passage", "问一", "短文。", 0, part=0)
     assert "答案在后面" in found[1].passage
     assert found[2].passage == "前面说的是天气。" * 7
     assert [pair.part for pair in found] == [0, 1, 1]
+
+
+def test_of_a_long_negative_one_piece_is_set_aside():
+    document = QueryDocuments("o", "s", "问", ["甲"], ["乙。" * 40, "丙"])
+    found = [(pair.passage, pair.reason) for pair in pairs_of(document, SETTINGS)]
+    assert found == [("甲", ""), ("乙。" * 30, "labelled_negative"), ("丙", "labelled_negative")]
+
+
+def test_of_a_long_judged_passage_every_piece_answers_and_one_does_not():
+    document = JudgedPassage("o", "s", "乙。" * 40, [("问一", "3", ""), ("问二", "1", "labelled_uncertain")])
+    found = [(pair.query, pair.passage, pair.number, pair.evidence) for pair in pairs_of(document, SETTINGS)]
+    assert found == [
+        ("问一", "乙。" * 30, 0, None),
+        ("问一", "乙。" * 10, 1, None),
+        ("问二", "乙。" * 30, 0, {"label": "1"}),
+    ]
 
 
 def test_mapped_pairs():

@@ -13,14 +13,17 @@ from hypothesis import strategies as st
 from xxhash import xxh3_128_hexdigest
 
 from cmtp.engine.ledger import Ledger
+from cmtp.engine.plan import place
 from cmtp.engine.store import Store
 from cmtp.engine.task import Job
 from cmtp.errors import CmtpError
-from cmtp.extract.plan import plan
+from cmtp.extract.plan import line_ranges, parts_by_task, with_line_numbers
 from cmtp.extract.stage import ExtractStage
 from cmtp.recipe import Recipe
 from cmtp.schema import PAIR, REJECTS
 from cmtp.sources.discover import RawFile, discover
+from cmtp.sources.formats import FORMATS
+from cmtp.sources.part import Part
 from cmtp.sources.read import PartReader
 from tests.sources.reading import COMPRESS, jsonl
 
@@ -123,8 +126,8 @@ def test_a_split_file_gives_the_same_documents(tmp_path, lines, ends, encoding, 
     data = ("\n".join(lines) + ("\n" if ends else "")).encode(encoding)
     path.write_bytes(data)
     raw = RawFile("qa.jsonl", str(path), "qa", len(data), 0)
-    whole = list(PartReader(plan([raw], 1 << 30)[0][0], []))
-    parts = [part for task in plan([raw], size) for part in task]
+    whole = list(PartReader(parts_by_task([raw], 1 << 30)[0][0], []))
+    parts = [part for task in parts_by_task([raw], size) for part in task]
     found, seen = [], b""
     for part in parts:
         reader = PartReader(replace(part, newlines=data[: part.start].count(b"\n")), [])
@@ -231,13 +234,37 @@ def test_large_output_is_written_in_pieces(tmp_path, monkeypatch):
     assert pq.ParquetFile(tmp_path / "out/extract/kept/part-00000.parquet").num_row_groups == 4
 
 
+def test_ranges_of_several_files_are_numbered_by_their_own_lines():
+    def part(name, start, stop):
+        return Part(name, name, "s", bytes=30, mtime_ns=0, start=start, stop=stop)
+
+    tasks = [[part("a", 0, 10)], [part("a", 10, 20)], [part("a", 20, 30), part("b", 0, 10)], [part("b", 10, 30)]]
+    counts = {("a", 10): 3, ("a", 20): 4, ("b", 10): 5}
+    assert [(one.path, one.stop) for one in line_ranges(tasks)] == list(counts)
+    numbered = with_line_numbers(tasks, counts)
+    assert [[one.newlines for one in parts] for parts in numbered] == [[0], [3], [7, 0], [5]]
+    assert [[replace(one, newlines=0) for one in parts] for parts in numbered] == tasks
+
+
+def test_another_version_of_a_format_from_outside_reads_the_files_anew(monkeypatch):
+    def folder():
+        stage = ExtractStage()
+        return place(stage, stage.resolve(Recipe(), {}), []).folder
+
+    plain = folder()
+    monkeypatch.setattr(FORMATS, "origins", lambda: {"ini": "ini-format 1.0 aa"})
+    first = folder()
+    monkeypatch.setattr(FORMATS, "origins", lambda: {"ini": "ini-format 1.1 bb"})
+    assert len({plain, first, folder()}) == 3
+
+
 def file(name, size):
     return RawFile(name, f"/nowhere/{name}", "s", size, 0)
 
 
 def test_small_files_are_read_together():
     files = [file(f"{n}.md", 400) for n in range(6)] + [file("big.csv", 5000), file("c.md", 100)]
-    tasks = plan(files, 1000)
+    tasks = parts_by_task(files, 1000)
     assert [[part.path for part in task] for task in tasks] == [
         ["0.md", "1.md"],
         ["2.md", "3.md"],

@@ -12,12 +12,12 @@ import zipfile
 import pytest
 import zstandard
 
-from cmtp.extract.pair import Limits
-from cmtp.extract.pairs import pairs_of
+from cmtp.extract.relations import pairs_of
+from cmtp.extract.settings import ExtractSettings
 from tests.sources.reading import broken, documents, jsonl, read
 
 GOOD = jsonl([{"title": "西湖", "content": "西湖在杭州城的西面，三面环山。"}])
-LIMITS = Limits(1000, 2, 3, 3, 50, True)
+SETTINGS = ExtractSettings()
 MIB = 1 << 20
 
 
@@ -152,7 +152,7 @@ def test_a_million_headings(tmp_path, bounded):
 
 def test_a_table_without_end(tmp_path, bounded):
     items, _ = read(tmp_path, "t.md", b"# t\n\n| a | b |\n|---|---|\n" + b"| 1 | 2 |\n" * 100_000)
-    pairs = list(pairs_of(items[0], LIMITS))
+    pairs = list(pairs_of(items[0], SETTINGS))
     assert len(pairs[0].passage) <= 1000
     assert max(pair.number for pair in pairs) >= 3  # the rest is over max_passages
 
@@ -160,7 +160,7 @@ def test_a_table_without_end(tmp_path, bounded):
 def test_headings_that_never_end(tmp_path, bounded):
     nested = "".join(f"{'#' * (level % 6 + 1)} 节{level}\n\n文。\n\n" for level in range(20_000))
     items, _ = read(tmp_path, "n.md", nested.encode())
-    assert sum(1 for _ in pairs_of(items[0], LIMITS)) > 10_000
+    assert sum(1 for _ in pairs_of(items[0], SETTINGS)) > 10_000
 
 
 def test_nul_bytes(tmp_path):

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from cmtp.extract.pair import Limits
-from cmtp.extract.pairs import pairs_of
+from cmtp.extract.relations import pairs_of
+from cmtp.extract.settings import ExtractSettings
 from cmtp.sources.layouts_data import LAYOUTS
 from tests.sources.reading import broken, documents, jsonl, read
 
-LIMITS = Limits(1000, 2, 3, 2, 50, True)
+SETTINGS = ExtractSettings(max_answers=2)
 A, B, C = "西湖在杭州城的西面，三面环山。", "长城东起山海关，西至嘉峪关。", "故宫是明清两代的皇家宫殿。"
 Q, R = "西湖在哪里？", "西湖位于什么地方？"
 
@@ -334,7 +334,7 @@ def pairs_in(items):
     return [
         (pair.reason or pair.relation, pair.query, pair.passage)
         for item in documents(items)
-        for pair in pairs_of(item, LIMITS)
+        for pair in pairs_of(item, SETTINGS)
     ]
 
 

@@ -4,11 +4,11 @@ import zlib
 import brotli
 import pytest
 
-from cmtp.extract.pair import Limits
-from cmtp.extract.pairs import pairs_of
+from cmtp.extract.relations import pairs_of
+from cmtp.extract.settings import ExtractSettings
 from tests.sources.reading import broken, documents, read
 
-LIMITS = Limits(1000, 2, 3, 3, 50, True)
+SETTINGS = ExtractSettings()
 
 
 def page(title, text):
@@ -51,7 +51,7 @@ def test_pages_of_a_warc(tmp_path, suffix):
 def test_a_page_gives_the_same_pairs_in_a_warc_and_as_a_file(tmp_path):
     alone, _ = read(tmp_path, "a.html", PAGE.encode())
     crawled, _ = read(tmp_path, "a.warc", record(http(PAGE.encode("gb18030"), content_type="text/html; charset=gbk")))
-    assert [pair[:4] for pair in pairs_of(alone[0], LIMITS)] == [pair[:4] for pair in pairs_of(crawled[0], LIMITS)]
+    assert [pair[:4] for pair in pairs_of(alone[0], SETTINGS)] == [pair[:4] for pair in pairs_of(crawled[0], SETTINGS)]
 
 
 @pytest.mark.parametrize(

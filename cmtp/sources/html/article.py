@@ -9,8 +9,8 @@ from resiliparse.parse.html import HTMLTree
 
 from cmtp.sources.document import Article, Section
 from cmtp.sources.html import rules
-from cmtp.sources.html.blocks import CODE, HEADING, ITEM, Block, page_blocks
-from cmtp.sources.markdown.boilerplate import is_navigation
+from cmtp.sources.html.blocks import CODE, HEADING, ITEM, HtmlBlock, page_blocks
+from cmtp.sources.markdown.boilerplate import MAX_CODE_CHARS, MAX_CODE_LINES, is_navigation
 from cmtp.text.clean import one_line, paragraphs, without_lead_in
 
 _TITLE: Final = re.compile(r"<title\b[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
@@ -63,13 +63,13 @@ def read_html(text: str, origin: str, source: str) -> Article:
     return Article(origin, source, title, lead, sections)
 
 
-def _size(blocks: list[Block]) -> int:
+def _size(blocks: list[HtmlBlock]) -> int:
     return sum(len(block.text) for block in blocks if block.kind != HEADING)
 
 
-def _content(blocks: list[Block]) -> list[Block]:
+def _content(blocks: list[HtmlBlock]) -> list[HtmlBlock]:
     """Without lists of links, lines of credits and long code, nor the words that only lead to them."""
-    kept: list[Block] = []
+    kept: list[HtmlBlock] = []
     for block in blocks:
         if block.kind == HEADING or not _is_navigation(block):
             kept.append(block)
@@ -80,12 +80,12 @@ def _content(blocks: list[Block]) -> list[Block]:
     return kept
 
 
-def _is_navigation(block: Block) -> bool:
+def _is_navigation(block: HtmlBlock) -> bool:
     text = block.text
     if block.kind == CODE:
         lines = [line for line in text.split("\n") if line.strip()]
         chinese = sum(char >= "\u2e80" for char in text)
-        return 4 * chinese <= len(text) and (len(lines) > rules.MAX_CODE_LINES or len(text) > rules.MAX_CODE_CHARS)
+        return 4 * chinese <= len(text) and (len(lines) > MAX_CODE_LINES or len(text) > MAX_CODE_CHARS)
     if rules.is_boilerplate_line(text):
         return True
     return block.linked >= LINKED * len(text) and not (_SENTENCE.search(text) and block.kind != ITEM)
@@ -95,7 +95,7 @@ def _bare(text: str) -> str:
     return _BARE.sub("", text).lower()
 
 
-def _title(page_title: str, blocks: list[Block]) -> tuple[str, list[Block]]:
+def _title(page_title: str, blocks: list[HtmlBlock]) -> tuple[str, list[HtmlBlock]]:
     """The title, and the blocks after it."""
     found = _title_at(page_title, blocks)
     parts = [part for part in rules.SITE.split(page_title) if part.strip()]
@@ -105,7 +105,7 @@ def _title(page_title: str, blocks: list[Block]) -> tuple[str, list[Block]]:
     return rules.NUMBER.sub("", one_line(blocks[found].text))[:MAX_TITLE], blocks[found + 1 :]
 
 
-def _title_at(page_title: str, blocks: list[Block]) -> int | None:
+def _title_at(page_title: str, blocks: list[HtmlBlock]) -> int | None:
     """Where the title's heading is; None where no heading is it."""
     headings = [(index, block) for index, block in enumerate(blocks) if block.kind == HEADING][:20]
     parts = {_bare(part) for part in rules.SITE.split(page_title)}

@@ -40,7 +40,7 @@ MAX_CELL_CHARS: Final = 80
 
 
 @dataclass(slots=True)
-class Block:
+class HtmlBlock:
     """A block's text on one line, or several where a line break was set; `linked` of its characters are links."""
 
     kind: int
@@ -53,7 +53,7 @@ class _Walker:
     """Takes the tags and texts of a well-formed page one by one."""
 
     def __init__(self) -> None:
-        self.blocks: list[Block] = []
+        self.blocks: list[HtmlBlock] = []
         self.level = 0
         self.preformatted = 0
         self.in_item = False
@@ -78,7 +78,7 @@ class _Walker:
         if self.preformatted:
             text = html.unescape(raw).strip("\n")
             if text.strip():
-                self.blocks.append(Block(CODE, text))
+                self.blocks.append(HtmlBlock(CODE, text))
             return
         text = raw.strip()
         if not text:
@@ -90,7 +90,7 @@ class _Walker:
             text = html.unescape(text).strip()
         if text:
             kind = HEADING if self.level else ITEM if self.in_item else TEXT
-            self.blocks.append(Block(kind, text, min(linked, len(text)), self.level))
+            self.blocks.append(HtmlBlock(kind, text, min(linked, len(text)), self.level))
 
     def open(self, tag: str) -> None:
         self.flush()
@@ -131,10 +131,10 @@ class _Walker:
         if max(len(cell.text) for cell in cells) > MAX_CELL_CHARS:
             return
         text = " ".join(cell.text for cell in cells)
-        self.blocks[first:] = [Block(ROW, text, sum(cell.linked for cell in cells))]
+        self.blocks[first:] = [HtmlBlock(ROW, text, sum(cell.linked for cell in cells))]
 
 
-def page_blocks(markup: str, by_class: bool = True) -> list[Block]:
+def page_blocks(markup: str, by_class: bool = True) -> list[HtmlBlock]:
     """The blocks of a page, navigation and the like left out.
 
     Args:

@@ -63,10 +63,6 @@ SITE: Final = re.compile(r"\s*[_|｜»]\s*|\s+[-–—·:]+\s+|——")
 NUMBER: Final = re.compile(r"^(?:(?:\d{1,3}|[A-Z])(?:\.\d{1,3}){1,5}\.?|\d{1,3}\.)\s+(?=\S)")
 """A section number before a heading, as DocBook sets it: 4.6.1. Overview."""
 
-MAX_CODE_LINES: Final = 2
-MAX_CODE_CHARS: Final = 120
-"""Longer preformatted text is no part of a passage; the same as in Markdown."""
-
 
 @lru_cache(maxsize=1 << 14)
 def is_boilerplate(attributes: str) -> bool:

@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from cmtp.sources.document import Article
-from cmtp.sources.encoding import HEAD, decode, detect, near_undecodable
+from cmtp.sources.encoding import HEAD_BYTES, decode, detect, near_undecodable
 from cmtp.sources.html import rules
 from cmtp.sources.stream import Failure
 from cmtp.text.clean import UNDECODABLE, paragraphs
@@ -33,7 +33,7 @@ def page_text(data: bytes, charset: str = "") -> tuple[str | Failure, str]:
     A byte order mark decides, then the bytes themselves; what the server or the page says is asked where they do not
     (a head of ASCII alone, no Chinese encoding) or where it names one of another script.
     """
-    head = data[:HEAD]
+    head = data[:HEAD_BYTES]
     declared = _known(charset) or _known(_declared(head))
     found = detect(head)
     if found is None or (declared in _FOREIGN and found != "utf-8") or (head.isascii() and declared):

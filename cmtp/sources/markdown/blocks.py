@@ -17,7 +17,7 @@ INFO_END: Final = "INFO END"
 
 
 @dataclass(slots=True)
-class Block:
+class MarkdownBlock:
     """A block with its raw lines; `level` is a heading's."""
 
     kind: int
@@ -68,9 +68,9 @@ class Scanner:
     """
 
     def __init__(self) -> None:
-        self.blocks: list[Block] = []
+        self.blocks: list[MarkdownBlock] = []
         self.references: set[str] = set()
-        self._open: Block | None = None
+        self._open: MarkdownBlock | None = None
         self._in_list = False
         self._in_table = False
         self._until: re.Pattern[str] | str | None = None
@@ -91,10 +91,10 @@ class Scanner:
             end = next((i for i, line in enumerate(rest) if _FENCE.match(line)), None)
             if end is None:
                 end = next((i for i, line in enumerate(rest) if not line.strip()), len(rest))
-            self.blocks.append(Block(CODE, rest[:end]))
+            self.blocks.append(MarkdownBlock(CODE, rest[:end]))
             self._scan(rest[end + 1 :])
         if self._code is not None:
-            self.blocks.append(Block(CODE, self._code))
+            self.blocks.append(MarkdownBlock(CODE, self._code))
 
     def _scan(self, lines: list[str]) -> None:
         blank = True
@@ -121,7 +121,7 @@ class Scanner:
             end = self._until in line.lower()
         if self._code is not None:
             if end:
-                self.blocks.append(Block(CODE, self._code))
+                self.blocks.append(MarkdownBlock(CODE, self._code))
             else:
                 self._code.append(line)
         if end:
@@ -135,11 +135,11 @@ class Scanner:
 
     def _text(self, line: str, quoted: bool = False) -> None:
         if self._open is None:
-            self._open = Block(TEXT, [], quoted=quoted)
+            self._open = MarkdownBlock(TEXT, [], quoted=quoted)
             self.blocks.append(self._open)
         self._open.lines.append(line)
 
-    def _start(self, block: Block) -> None:
+    def _start(self, block: MarkdownBlock) -> None:
         self.blocks.append(block)
         self._open = None
 
@@ -185,7 +185,7 @@ class Scanner:
         item = _LIST.match(line) if may_be_item else None
         if item and not (item[1] and self._open is not None and self._open.kind == TEXT and item[1] != "1."):
             number = f"{item[1]} " if item[1] else ""
-            self._open = Block(ITEM, [number + (item[2] or "")], quoted=quoted)
+            self._open = MarkdownBlock(ITEM, [number + (item[2] or "")], quoted=quoted)
             self.blocks.append(self._open)
             self._in_list = True
             return
@@ -205,7 +205,7 @@ class Scanner:
         if last is not None and last.kind == CODE and last.level == 1:
             last.lines.append(line.strip())
         else:
-            self.blocks.append(Block(CODE, [line.strip()], level=1))
+            self.blocks.append(MarkdownBlock(CODE, [line.strip()], level=1))
         return True
 
     def _heading(self, line: str) -> bool:
@@ -214,11 +214,11 @@ class Scanner:
             text = atx[2] or atx[3] or ""
             if "#" in text:
                 text = _CLOSING.sub("", text)
-            self._start(Block(HEADING, [text], level=len(atx[1])))
+            self._start(MarkdownBlock(HEADING, [text], level=len(atx[1])))
             return True
         html = _HTML_HEADING.search(line) if "<" in line else None
         if html:
-            self._start(Block(HEADING, [html[2]], level=int(html[1])))
+            self._start(MarkdownBlock(HEADING, [html[2]], level=int(html[1])))
             return True
         if self._open is None or self._open.kind != TEXT or self._in_table:
             return False
@@ -227,12 +227,12 @@ class Scanner:
             return False
         heading = self._open.lines[-1].strip()
         if under[1][0] == "-" and (len(self._open.lines) > 1 or len(heading) > 80 or heading[-1] in "。！；：，;:,"):
-            self._start(Block(RULE, []))
+            self._start(MarkdownBlock(RULE, []))
             return True
         self._open.lines.pop()
         if not self._open.lines:
             self.blocks.pop()
-        self._start(Block(HEADING, [heading], level=1 if under[1][0] == "=" else 2))
+        self._start(MarkdownBlock(HEADING, [heading], level=1 if under[1][0] == "=" else 2))
         return True
 
     def _fence(self, line: str) -> bool:
@@ -246,17 +246,17 @@ class Scanner:
     def _rule(self, line: str) -> bool:
         if not _RULE.match(line):
             return False
-        self._start(Block(RULE, []))
+        self._start(MarkdownBlock(RULE, []))
         return True
 
     def _table(self, line: str) -> bool:
         if self._in_table:
             if "|" in line:
-                self.blocks.append(Block(ROW, [line]))
+                self.blocks.append(MarkdownBlock(ROW, [line]))
                 return True
             self._in_table = False
         if "|" in line and self._open is not None and "|" in self._open.lines[-1] and _TABLE.match(line):
-            self.blocks.append(Block(ROW, [self._open.lines.pop()]))
+            self.blocks.append(MarkdownBlock(ROW, [self._open.lines.pop()]))
             if not self._open.lines:
                 del self.blocks[-2]
             self._open, self._in_table = None, True

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from cmtp.sources.markdown.blocks import CODE, HEADING, ITEM, RULE, TEXT, Block
+from cmtp.sources.markdown.blocks import CODE, HEADING, ITEM, RULE, TEXT, MarkdownBlock
 from cmtp.sources.markdown.inline import is_link_row, is_only_image, is_only_link, join, without_links
 from cmtp.text.clean import without_lead_in
 
@@ -65,15 +65,19 @@ _SMALL: Final = re.compile(r"\s*<small>[^<]{1,60}[:：][^<]{1,120}</small>\s*$")
 _THANKS: Final = re.compile(r"[\s>*_]*感谢[\s、,，和与及以]*[.。!！]?[*_]*\s*$")  # gold-miner: 感谢 [name](link)。
 
 MAX_CREDIT_CHARS: Final = 400
+"""Characters of the longest line of credits."""
 MAX_CAPTION_CHARS: Final = 120
+"""Characters of the longest caption that is recognised by a label such as 图片来源：."""
 MAX_CODE_LINES: Final = 2
+"""Code of more lines than this is left out of the text, in Markdown and HTML."""
 MAX_CODE_CHARS: Final = 120
+"""So is code of more characters than this."""
 
 
-def strip(blocks: list[Block]) -> list[Block]:
+def strip(blocks: list[MarkdownBlock]) -> list[MarkdownBlock]:
     """The blocks that are text, in their order."""
     blocks = _without_tail(blocks)
-    kept: list[Block] = []
+    kept: list[MarkdownBlock] = []
     after_image = False
     for index, block in enumerate(blocks):
         if block.kind == RULE:
@@ -129,7 +133,7 @@ def _is_caption(line: str) -> bool:
     return bool(_CAPTION.match(line) or (len(line) < MAX_CAPTION_CHARS and _CREDIT.match(line)))
 
 
-def _drop_lead_in(kept: list[Block]) -> None:
+def _drop_lead_in(kept: list[MarkdownBlock]) -> None:
     """Drop what only leads to the code or image that is left out (运行下面的命令：)."""
     if kept and kept[-1].kind in (TEXT, ITEM) and kept[-1].lines:
         line = without_lead_in(kept[-1].lines[-1].rstrip())
@@ -141,12 +145,12 @@ def _drop_lead_in(kept: list[Block]) -> None:
             kept.pop()
 
 
-def _is_short(block: Block) -> bool:
+def _is_short(block: MarkdownBlock) -> bool:
     lines = [line for line in block.lines if line.strip()]
     return 0 < len(lines) <= MAX_CODE_LINES and sum(map(len, lines)) <= MAX_CODE_CHARS
 
 
-def _without_tail(blocks: list[Block]) -> list[Block]:
+def _without_tail(blocks: list[MarkdownBlock]) -> list[MarkdownBlock]:
     """Without the credits at the end: from the first block on that looks like them and has some text before it."""
     texts = (index for index, block in enumerate(blocks) if block.kind == TEXT and block.lines and _is_text(block))
     first_text = next(texts, len(blocks))
@@ -159,15 +163,15 @@ def _without_tail(blocks: list[Block]) -> list[Block]:
     return blocks
 
 
-def _is_text(block: Block) -> bool:
+def _is_text(block: MarkdownBlock) -> bool:
     return not all(_is_credit(line, near_an_end=True) or is_only_image(line) for line in block.lines)
 
 
-def _without_link_lists(blocks: list[Block]) -> list[Block]:
+def _without_link_lists(blocks: list[MarkdownBlock]) -> list[MarkdownBlock]:
     """Without runs of at least two list items that are nothing but links, and the label before them (参考资料：)."""
-    kept: list[Block] = []
-    run: list[Block] = []
-    for block in [*blocks, Block(RULE, [])]:
+    kept: list[MarkdownBlock] = []
+    run: list[MarkdownBlock] = []
+    for block in [*blocks, MarkdownBlock(RULE, [])]:
         if block.kind == ITEM and len(block.lines) == 1 and is_only_link(block.lines[0]):
             run.append(block)
             continue
