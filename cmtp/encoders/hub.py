@@ -10,7 +10,11 @@ import functools
 import hashlib
 from pathlib import Path
 
+from cmtp.engine.code import package_versions
 from cmtp.errors import UsageError
+
+PACKAGES = ("sentence_transformers", "tokenizers", "torch", "transformers")
+"""The packages that compute with a model of sentence-transformers."""
 
 
 def is_model_name(name: str) -> bool:
@@ -36,6 +40,15 @@ def model_identity(name: str) -> str:
             f"the model cannot be fetched from the hub: {str(error).splitlines()[0]}\n"
             "Check its name and the network, or give the folder of a copy."
         ) from error
+
+
+def computed_identity(name: str) -> str:
+    """What the numbers of a sentence-transformers model depend on: `model_identity`, and the versions of `PACKAGES`.
+
+    Raises:
+        UsageError: as `model_identity`.
+    """
+    return f"{model_identity(name)}, {package_versions(PACKAGES)}"
 
 
 def folder_identity(folder: Path) -> str:

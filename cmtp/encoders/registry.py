@@ -47,7 +47,7 @@ def encoder_card(name: str) -> EncoderCard:
 
 
 def encoder_identity(name: str) -> str:
-    """Which weights an encoder has (`EncoderCard.identity`), and which version of its package, if it is from outside.
+    """On what the vectors of an encoder depend: `EncoderCard.identity`, and where a card from outside comes from.
 
     Raises:
         UsageError: there is no such encoder, or its weights cannot be had.

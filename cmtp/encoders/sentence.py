@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from cmtp.device import own_device
 from cmtp.encoders.base import EncoderCard, check_texts
-from cmtp.encoders.hub import model_identity
+from cmtp.encoders.hub import computed_identity
 from cmtp.schema import Side
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def model_card(name: str, hub_name: str | None = None) -> EncoderCard:
         package="sentence_transformers",
         install="pip install 'cmtp[gpu]' -c constraints.txt",
         load=lambda: SentenceModel(model, name=name),
-        identity=lambda: model_identity(model),
+        identity=lambda: computed_identity(model),
         fallback_cut=KNOWN_CUTS.get(model),
         on_gpu=True,
     )

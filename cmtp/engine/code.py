@@ -6,7 +6,9 @@
    ``if TYPE_CHECKING:`` is skipped.
 2. Follow the imports that lead to this package or to the package of a module that was asked for, `__init__` files
    included, until nothing new turns up: the closure.
-3. Imports that lead elsewhere are the standard library, or other distributions, which count by their version.
+3. Imports that lead elsewhere are the standard library, or other distributions, which count by their version. Those
+   that a package declares as optional (``torch>=2.6; extra == "gpu"``) do not count here, because whether they are
+   used depends on settings. A stage that uses one has its version in its settings (`package_versions`).
 
 Nothing is imported on the way, so a missing extra or a slow import does not matter.
 """
@@ -88,17 +90,28 @@ def data_files(files: Mapping[str, Path]) -> list[Path]:
 def libraries(modules: tuple[str, ...]) -> dict[str, str]:
     """The distributions that the closure imports, and Python: name → version, sorted by name.
 
-    A distribution that is not installed is left out; its code cannot have run.
+    Two kinds are left out: those that are not installed, because their code cannot have run, and those that the
+    packages followed declare for an extra only.
     """
     files = closure(modules)
     followed = {PACKAGE, *map(_top, modules)}
+    optional = set().union(*map(_only_for_extras, followed))
     tops = {_top(name) for module, path in files.items() for name in imports(module, path)}
     versions = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
     for top in tops - followed - sys.stdlib_module_names:
         if find_spec(top) is not None:
             name, version = _distribution(top)
-            versions[name] = version
+            if _normal(name) not in optional:
+                versions[name] = version
     return dict(sorted(versions.items()))
+
+
+def package_versions(packages: Iterable[str]) -> str:
+    """The distributions that packages come from: ``PyYAML 6.0.3, numpy 2.4.6`` for ``["yaml", "numpy"]``.
+
+    A stage whose settings make it use an optional package puts this into its settings.
+    """
+    return ", ".join(sorted({f"{name} {version}" for name, version in map(_distribution, packages)}))
 
 
 def package_modules(package: str) -> dict[str, Path]:
@@ -231,6 +244,26 @@ def _distribution(top: str) -> tuple[str, str]:
             if re.search(f"^{start}", distribution.read_text(names) or "", re.MULTILINE):
                 return distribution.metadata["Name"], distribution.version
     return top, NO_DISTRIBUTION
+
+
+def _only_for_extras(top: str) -> set[str]:
+    """Distributions that the distribution of a top-level module requires for its extras alone, by normal names."""
+    try:
+        requirements = metadata.requires(_distribution(top)[0]) or []
+    except metadata.PackageNotFoundError:  # a module outside any distribution
+        return set()
+    always: set[str] = set()
+    for_extras: set[str] = set()
+    for requirement in requirements:
+        name = re.match(r"[\w.-]+", requirement)
+        if name is not None:
+            (for_extras if re.search(r";.*\bextra\b", requirement) else always).add(_normal(name[0]))
+    return for_extras - always
+
+
+def _normal(name: str) -> str:
+    """A distribution's name in the one spelling by which names are compared (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 @cache

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Final, NamedTuple, Protocol
 
+from cmtp.engine.code import package_versions
 from cmtp.errors import UsageError
 from cmtp.mining.dense import Hits
 from cmtp.mining.pool import Pool, Queries
@@ -117,6 +118,19 @@ def miner_cards(setting: str) -> dict[str, MinerCard]:
         if any(find_spec(package) is None for package in card.packages):
             raise UsageError(f"mine.miner = {setting!r} needs {' and '.join(card.packages)}: {card.install}")
     return cards
+
+
+def miner_identities(setting: str) -> dict[str, str]:
+    """Where each of the miners comes from, if from outside, and the versions of the packages that it needs, by name.
+
+    Arguments and errors as for `miner_cards`.
+    """
+    origins = MINERS.origins()
+    cards = miner_cards(setting)
+    return {
+        name: ", ".join(filter(None, (origins.get(name), package_versions(card.packages))))
+        for name, card in cards.items()
+    }
 
 
 class OpenMiner(NamedTuple):

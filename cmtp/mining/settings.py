@@ -109,6 +109,6 @@ class MineWork(MineSettings):
     """Labelled negatives pass the filter as pairs do."""
     decontamination: Decontamination
     cross_encoder_weights: str | None
-    """Identity of the cross-encoder's weights."""
-    miner_origins: dict[str, str]
-    """Where miners of other packages come from (`Registry.origins`)."""
+    """On what the cross-encoder's scores depend (`cmtp.encoders.hub.computed_identity`)."""
+    miner_identities: dict[str, str]
+    """On what the miners' results depend besides this package (`cmtp.mining.miners.miner_identities`)."""

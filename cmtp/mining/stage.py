@@ -30,7 +30,7 @@ from cmtp.columns import vector_column, vectors_of
 from cmtp.dedup.references import evaluation_files
 from cmtp.dedup.settings import DedupSettings
 from cmtp.dedup.verdicts import Reason
-from cmtp.encoders.hub import model_identity
+from cmtp.encoders.hub import computed_identity
 from cmtp.encoders.registry import check_encoder
 from cmtp.engine.figures import plain_values, same, total, totals
 from cmtp.engine.stage import Stage, StageFolder, StageRun
@@ -48,7 +48,7 @@ from cmtp.mining.files import (
     Kind,
     PoolFiles,
 )
-from cmtp.mining.miners import MINERS, miner_cards
+from cmtp.mining.miners import miner_cards, miner_identities
 from cmtp.mining.plan import MiningPlan, groups_of, plan_mining, sample_cut
 from cmtp.mining.rules import NEGATIVE_RULES
 from cmtp.mining.search import QueryBlock, search_block
@@ -122,8 +122,8 @@ class MineStage(Stage[MineWork]):
             decontamination=Decontamination(
                 evaluation=evaluation_files(dedup), ngram=dedup.decontaminate_ngram, share=dedup.decontaminate_share
             ),
-            cross_encoder_weights=None if reranker is None else model_identity(reranker),
-            miner_origins={name: MINERS.origins().get(name, "") for name in miner_cards(settings.miner)},
+            cross_encoder_weights=None if reranker is None else computed_identity(reranker),
+            miner_identities=miner_identities(settings.miner),
         )
 
     def steps(self, job: Job[MineWork], inputs: list[str]) -> Iterator[list[Task]]:

@@ -10,6 +10,7 @@ from cmtp.encoders.base import Encoder
 from cmtp.encoders.hub import hub_revision
 from cmtp.encoders.registry import check_encoder, encoder_card, load_encoder
 from cmtp.encoders.sentence import PROMPTS, SentenceModel, find_prompts
+from cmtp.engine.code import package_versions
 from cmtp.engine.figures import plain_values
 from cmtp.engine.store import Store
 from cmtp.engine.task import Job
@@ -203,9 +204,11 @@ def hub_of(monkeypatch, answer):
 
 def test_a_model_of_the_hub_is_known_by_its_commit(monkeypatch):
     """The hub's cache holds every file under its repository's commit; vectors of another commit are not taken over."""
+    libraries = package_versions(["sentence_transformers", "tokenizers", "torch", "transformers"])
     for commit in ("1f2e", "9ab0"):
         hub_of(monkeypatch, lambda name, file, commit=commit: f"/hub/models--{name}/snapshots/{commit}/{file}")
-        assert encode_work("text2vec-base") == EncodeWork(encoder="text2vec-base", identity=f"revision {commit}")
+        identity = f"revision {commit}, {libraries}"
+        assert encode_work("text2vec-base") == EncodeWork(encoder="text2vec-base", identity=identity)
     hub_revision.cache_clear()
 
 

