@@ -1,4 +1,4 @@
-"""The command `cmtp`. Loads the rest only after Ctrl-C has its handler.
+"""The command `cmtp`. It installs the handler of Ctrl-C before it loads anything else.
 
 Worker processes import this module again, which costs them nothing.
 """
@@ -7,7 +7,7 @@ from cmtp.interrupt import leave_on_interrupt
 
 
 def main() -> None:
-    """Entry point: exit 0 done, 1 it ran and something failed, 2 unusable arguments, 130 stopped by Ctrl-C."""
+    """Entry point. Exit codes: 0 done, 1 failed at work, 2 unusable arguments, 130 stopped by Ctrl-C."""
     leave_on_interrupt()
     from cmtp.cli import main as run
 

@@ -26,12 +26,12 @@ from cmtp.sources.discover import RawFiles
 
 @dataclass
 class Outcome:
-    """What a build came to.
+    """The result of a build.
 
     Attributes:
         manifest: as written.
-        warnings: what a person should look at.
-        unchanged: True when the output folder held this very build already.
+        warnings: lines about what looks wrong in the input or the result.
+        unchanged: whether the output folder held this very build already, so that nothing was written.
         timings: as written to timings.json; empty when unchanged.
     """
 
@@ -49,7 +49,7 @@ def build(roots: list[str], out: str, recipe: RecipeBase, options: Options, prog
         out: output folder, a path or an fsspec URL.
         recipe: the settings.
         options: how to run.
-        progress: hears of every task; its figures go to timings.json.
+        progress: shows every task; its figures go to timings.json.
 
     Raises:
         UsageError: unusable sources or settings, before any work.
@@ -82,7 +82,7 @@ class Workers:
 
     @contextmanager
     def at_most(self, processes: int | None) -> Iterator[Executor]:
-        """The executor of all workers, or another of fewer processes."""
+        """An executor of at most so many processes; None: all workers."""
         if processes is None or processes >= self.count:
             yield self._executor
         else:
@@ -95,7 +95,7 @@ def open_workers(options: Options) -> Iterator[Workers]:
     """Start the workers that the options ask for.
 
     Raises:
-        UsageError: there is no such engine, or not even one worker fits into the memory given.
+        UsageError: the engine is unknown, or the memory given is too small for one worker.
     """
     count = options.usable_workers()
     with ENGINES.get(options.engine)(count) as executor:
@@ -105,7 +105,7 @@ def open_workers(options: Options) -> Iterator[Workers]:
 def run_stages(
     stages: Sequence[PlannedStage], store: Store, inputs: list[str], workers: Workers, progress: BuildProgress
 ) -> list[StageRun]:
-    """Run stages in order, each over what the one before it kept; the first over `inputs`."""
+    """Run stages in order. The first reads the partitions `inputs`, each other one those that the stage before kept."""
     runs: list[StageRun] = []
     for planned in stages:
         stage, folder = planned.stage, planned.place
@@ -130,12 +130,12 @@ def write_tables(
     """Run the stage that writes the final tables.
 
     Args:
-        last: that stage as it was planned, without its tables.
-        tables: the tables and what they are made of.
+        last: that stage, planned before its tables were known.
+        tables: the tables, and the partitions that each is made of.
         store: the files of the build.
         content: a JSON value that changes when the content of the tables changes.
         workers: run the tasks.
-        progress: hears of every task.
+        progress: shows every task.
     """
     stage = ShardStage(tables)
     folder = place(stage, last.settings, content)
@@ -150,15 +150,15 @@ def _publish(
     deciding = [run for run in runs if run.stage.decides]
     tables = final_tables(runs)
     content = [run.fingerprint for run in deciding]
-    mark = place(ShardStage(tables), plan.last.settings, content).fingerprint
+    fingerprint = place(ShardStage(tables), plan.last.settings, content).fingerprint
     warnings = [*plan.notes, *_passed_over(plan.files)]
     warnings += [line for run in deciding if (line := run.stage.warning(run)) is not None]
-    if is_published(store, mark):
+    if is_published(store, fingerprint):
         return Outcome(store.read_json("manifest.json"), warnings, unchanged=True)
     done = write_tables(plan.last, tables, store, content=content, workers=workers, progress=progress)
     encoded = [run for run in runs if not run.stage.decides]
     manifest = make_manifest(recipe, {file.path: file.source for file in plan.files}, deciding, encoded, done)
-    publish(store, done.folder, mark, manifest)
+    publish(store, done.folder, fingerprint, manifest)
     progress.stage_done(done.name, f"{manifest['tables']['pairs']['rows']:,} pairs written")
     _forget_stale(store, plan)
     problems = verify(store)
@@ -170,7 +170,7 @@ def _publish(
 
 
 def final_tables(runs: Sequence[StageRun]) -> list[TableInput]:
-    """The tables that the stages give, and pairs, which is what the last of them kept."""
+    """The tables of all stages, and ``pairs``: the rows that the last stage kept."""
     tables = [TableInput("pairs", runs[-1].kept)]
     for run in runs:
         tables += [TableInput(name, parts) for name, parts in run.stage.tables(run).items()]
@@ -178,7 +178,7 @@ def final_tables(runs: Sequence[StageRun]) -> list[TableInput]:
 
 
 def _passed_over(files: RawFiles) -> list[str]:
-    """A line about files that were not read."""
+    """A line about the files that were not read, if there are any."""
     if not files.passed_over:
         return []
     some = ", ".join(files.passed_over[:3]) + (" …" if len(files.passed_over) > 3 else "")
@@ -186,7 +186,7 @@ def _passed_over(files: RawFiles) -> list[str]:
 
 
 def _forget_stale(store: Store, plan: Plan) -> None:
-    """Delete stage folders of other settings, and the last stage's: its tables are in place now."""
+    """Delete the folders of stages that ran with other settings, and that of the last stage, now published."""
     used = {planned.place.folder for planned in plan.stages}
     for planned in plan.stages:
         used |= planned.stage.keeps(planned.settings)

@@ -37,14 +37,14 @@ from cmtp.similarity.settings import SimilaritySettings, SimilarityWork
 from cmtp.similarity.stage import SimilarityStage, uncalibrated_cut
 
 PART_ROWS = 5000
-"""Sampled pairs per task: so many that the encoder's batches are full, so few that all workers have some."""
+"""Sampled pairs per task: enough to fill the encoder's batches, and few enough that every worker has a task."""
 
 
 class CalibrateStage(Stage[SimilarityWork]):
     """The steps of the similarity stage up to the cut, over a sample.
 
     Args:
-        group_rows: pairs of every source/relation in the build; the sample may hold fewer.
+        group_rows: number of pairs of every source/relation in the build, by name; the sample may hold fewer.
     """
 
     name: ClassVar[str] = "calibrate"
@@ -56,7 +56,7 @@ class CalibrateStage(Stage[SimilarityWork]):
         self.group_rows = group_rows
 
     def resolve(self, recipe: RecipeBase, before: Mapping[str, StageFolder]) -> SimilarityWork:
-        """What the similarity stage is given."""
+        """The settings of the similarity stage's tasks."""
         return SimilarityStage().resolve(recipe, before)
 
     def steps(self, job: Job[SimilarityWork], inputs: list[str]) -> Iterator[list[Task]]:
@@ -68,7 +68,7 @@ class CalibrateStage(Stage[SimilarityWork]):
         return "sample measured"
 
     def processes(self, settings: SimilarityWork) -> int | None:
-        """As of the similarity stage."""
+        """The limit of the similarity stage."""
         return SimilarityStage().processes(settings)
 
 
@@ -83,19 +83,19 @@ def measure(
 
     Args:
         raw_or_shards: raw text, which is built up to the filter first, or the output folder of a build.
-        recipe: file of settings that change those the build was made with, or the defaults.
-        overrides: as of ``--set``.
+        recipe: YAML file; its settings replace those that the build was made with, or for raw text the defaults.
+        overrides: values of ``--set``, for example ``similarity.encoder=e5-small``.
         options: workers and memory.
-        progress: hears of every task.
+        progress: shows every task.
 
     Returns:
-        ``calibration``: by source/relation. ``cascade``: agreement and bands, if the recipe has a cascade. If there are
-        too few pairs for both, ``uncalibrated`` instead: ``encoder``, ``cut`` (what takes effect, or None), ``pairs``
-        and ``min_sample``.
+        A JSON object. ``calibration``: histograms and threshold of every source/relation. ``cascade``: agreement and
+        bands, if the recipe has a cascade. If there are too few pairs for either, the object has ``uncalibrated``
+        alone, with ``encoder``, ``cut`` (the one that a build would use; None: no cut), ``pairs`` and ``min_sample``.
 
     Raises:
-        UsageError: a fixed threshold leaves nothing to calibrate.
-        CmtpError: as `build`.
+        UsageError: unusable sources or settings, or a fixed threshold leaves nothing to calibrate.
+        CmtpError: a task failed.
     """
     store = Store(raw_or_shards)
     built = store.exists("manifest.json")
@@ -137,9 +137,9 @@ def _sample(store: Store, most: int, seed: int) -> tuple[pa.Table, dict[str, int
     """The pairs that the similarity stage would sample, and the number of pairs of every source/relation.
 
     Args:
-        store: a build's.
+        store: the files of a build.
         most: pairs per source/relation.
-        seed: of the recipe.
+        seed: the recipe's seed.
     """
     paths = [*store.list("pairs"), *store.list("rejects/similarity")]
     ids = [store.read_table(path, ["pair_id", "source", "relation"]) for path in paths]

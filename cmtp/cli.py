@@ -16,7 +16,7 @@ from cmtp.errors import DISK_FULL, CmtpError, UsageError
 from cmtp.interrupt import INTERRUPTED, leave, leave_on_interrupt
 from cmtp.threads import limit_threads
 
-limit_threads()  # commands import what they need themselves, after this
+limit_threads()  # before any numerical library; each command imports what it needs
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -51,10 +51,10 @@ def build(
     recipe: Annotated[Path | None, typer.Option(help="YAML file of settings.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="STAGE.SETTING=VALUE; may be repeated.")] = None,
     against: Annotated[
-        list[str] | None, typer.Option(help="Output folder of an earlier build, not to be issued again; repeatable.")
+        list[str] | None, typer.Option(help="Folder of an earlier build: its pairs are not issued again; repeatable.")
     ] = None,
     decontaminate: Annotated[
-        list[str] | None, typer.Option(help="Evaluation file or folder, not to be trained on; repeatable.")
+        list[str] | None, typer.Option(help="Evaluation file or folder: pairs with its texts are rejected; repeatable.")
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one per core.")] = None,
     max_memory: Annotated[str | None, typer.Option(help="Bound on memory, for example 8GiB.")] = None,
@@ -62,7 +62,7 @@ def build(
     until: Annotated[
         str, typer.Option(help="Last stage: extract, dedup, filter, similarity, eval, mine or shard.")
     ] = "shard",
-    fresh: Annotated[bool, typer.Option(help="Start over, whatever an earlier run finished.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Start over: use nothing that an earlier run finished.")] = False,
     strict: Annotated[bool, typer.Option(help="Stop at the first broken record.")] = False,
     dry_run: Annotated[bool, typer.Option(help="Show what would be read and done, and do nothing.")] = False,
 ) -> None:
@@ -134,7 +134,7 @@ def inspect(
 
 @app.command()
 def why(shards: Shards, pair_id: Annotated[str, typer.Argument(help="Id of a pair, kept or rejected.")]) -> None:
-    """Tell one pair's whole path through a build."""
+    """Show one pair's path through a build, stage by stage."""
     from cmtp import summary
     from cmtp.shards.read import trace_pair
 
@@ -148,7 +148,7 @@ def calibrate(
     set_: Annotated[list[str] | None, typer.Option("--set", help="STAGE.SETTING=VALUE; may be repeated.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one per core.")] = None,
 ) -> None:
-    """Show how similarities of true and shuffled pairs lie, and where the cut would be."""
+    """Show the similarities of true and shuffled pairs, and where the cut would be."""
     from cmtp import summary
     from cmtp.calibrate import measure
     from cmtp.engine.progress import BuildProgress
@@ -163,11 +163,11 @@ def calibrate(
 @app.command()
 def mine(
     shards: Shards,
-    recipe: Annotated[Path | None, typer.Option(help="YAML file of settings; its mine part counts.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="YAML file of settings; only its group mine is used.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="mine.SETTING=VALUE; may be repeated.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one per core.")] = None,
 ) -> None:
-    """Mine hard negatives of an existing build anew, with another encoder or other settings."""
+    """Mine the hard negatives of an existing build again, with another encoder or other settings."""
     from cmtp.engine.progress import BuildProgress
     from cmtp.planning import Options
     from cmtp.remine import remine
@@ -207,12 +207,12 @@ def filter_train(
         Path, typer.Argument(help="CSV, TSV, JSON, JSONL, Parquet: a text and a label 0 or 1 per row.")
     ],
     out: Annotated[Path, typer.Option(help="Model file to write; filter.model names it in a recipe.")],
-    dev: Annotated[Path | None, typer.Option(help="Labelled file that is only measured on.")] = None,
-    other: Annotated[Path | None, typer.Option(help="Texts from elsewhere: how many would be rejected.")] = None,
+    dev: Annotated[Path | None, typer.Option(help="Labelled file to measure on; nothing is learned from it.")] = None,
+    other: Annotated[Path | None, typer.Option(help="Texts of another kind: shows how many would be rejected.")] = None,
     text: Annotated[str | None, typer.Option(help="Column of the texts; default: found by its name.")] = None,
     label: Annotated[str | None, typer.Option(help="Column of the labels; default: found by its name.")] = None,
 ) -> None:
-    """Learn from labelled texts which to reject."""
+    """Learn from labelled texts which texts to reject."""
     from cmtp.filters.train import train_score
 
     trained = train_score(labelled, dev, other, text, label)
@@ -229,10 +229,10 @@ def train(
     init: Annotated[str | None, typer.Option(help="BERT checkpoint to start from; default: from scratch.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file of settings that change the preset's.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="STAGE.SETTING=VALUE; may be repeated.")] = None,
-    resume: Annotated[bool, typer.Option("--resume/--fresh", help="Go on where a run ended, or start over.")] = True,
-    threads: Annotated[int, typer.Option(min=1, help="On a CPU; with more than 1 the last digits vary.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume/--fresh", help="Continue an earlier run, or start over.")] = True,
+    threads: Annotated[int, typer.Option(min=1, help="Threads on a CPU; with more than 1, the last digits vary.")] = 1,
 ) -> None:
-    """Train an embedding model on a build, by the three stages of BGE."""
+    """Train an embedding model on a build, in the three stages of BGE."""
     _needs_train_extra()
     from cmtp.train.settings import load_train_settings, stage_names
 
@@ -251,16 +251,16 @@ def evaluate(
             help="Sentence pairs or texts with labels, queries with pos and neg, or a BEIR folder; repeatable."
         ),
     ] = None,
-    shards: Annotated[str | None, typer.Option(help="Build whose held-out documents are searched.")] = None,
+    shards: Annotated[str | None, typer.Option(help="Build: the model searches its held-out documents.")] = None,
     share: Annotated[
         float | None,
-        typer.Option(help="Held-out share of its documents; default: the model's own, or the build's if it has one."),
+        typer.Option(help="Share of the documents held out; default: the model's own, or the build's if it has one."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Another seed holds other documents out; default: as share.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the choice of documents; default: as for --share.")] = None,
     benchmark: Annotated[str | None, typer.Option(help='Tasks of the hub, for example "MTEB(cmn, v1)".')] = None,
-    encoder: Annotated[list[str] | None, typer.Option(help="Further encoder beside it, for example e5-small.")] = None,
+    encoder: Annotated[list[str] | None, typer.Option(help="Encoder to compare with; repeatable.")] = None,
 ) -> None:
-    """Score a model on local files, held-out documents or, with a network, C-MTEB; baselines stand beside it."""
+    """Score a model and baselines on local files, on held-out documents or, with a network, on C-MTEB."""
     _needs_train_extra()
     from cmtp.evaluate.command import evaluate_model
 
@@ -308,7 +308,7 @@ def _bytes(text: str | None) -> int | None:
 
 
 def main() -> None:
-    """Entry point: exit 0 done, 1 it ran and something failed, 2 unusable arguments, 130 stopped by Ctrl-C."""
+    """Entry point. Exit codes: 0 done, 1 failed at work, 2 unusable arguments, 130 stopped by Ctrl-C."""
     leave_on_interrupt()
     code = _run()
     sys.stdout.flush()
@@ -333,14 +333,14 @@ def _run() -> int:
             raise
         print(f"cmtp: {error}", file=sys.stderr)
         return error.exit_code
-    except OSError as error:  # the disk's doing
+    except OSError as error:  # a file could not be read or written
         if debug:
             raise
         remedy = DISK_FULL if error.errno == errno.ENOSPC else "Look at this file or folder and start again."
         where = f"{error.filename}: " if error.filename else ""
         print(f"cmtp: {where}{error.strerror or error}. {remedy} (--debug shows where)", file=sys.stderr)
         return 1
-    except Exception as error:  # a defect of ours: say so in one line, whole with --debug
+    except Exception as error:  # a defect of this package: one line, with --debug the traceback
         if debug:
             raise
         print(f"cmtp: unexpected {type(error).__name__}: {error}; --debug shows the traceback", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The GPU of a process: how many there are, and which one a worker process takes.
+"""GPUs: how many there are, and which one a worker process uses.
 
 Encoders compute there (`cmtp.encoders.sentence`), and so does exact search (`cmtp.mining.dense`).
 """

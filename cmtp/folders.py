@@ -1,4 +1,4 @@
-"""The folders a build is given: which of them it may write into, and keeping a second build out."""
+"""Checks of the folders that a build is given, and the lock that keeps a second build out of its output folder."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def check_folders(roots: list[str], out: str, against: list[str]) -> None:
         against: output folders of earlier builds that are read.
 
     Raises:
-        UsageError: it is no name, holds someone else's files under the names a build writes, lies where the raw files
-            or an earlier build are read from, or a root is an output folder.
+        UsageError: `out` is not a usable name, is or lies in a folder that is read, or holds files that no build wrote
+            under names that a build writes; or a root is the output folder of a build.
     """
     if not out.strip():
         raise UsageError("--out is empty: give a folder, for example --out shards/")
@@ -80,7 +80,7 @@ def _place(path: str) -> str:
 
 
 def forget(store: Store) -> None:
-    """Delete what earlier runs finished, but for the lock that keeps other builds out meanwhile."""
+    """Delete what earlier runs finished. The lock file stays, because it keeps other builds out meanwhile."""
     for name in store.folders(WORK):
         store.remove(f"{WORK}/{name}")
     for path in store.list(WORK):
@@ -90,7 +90,7 @@ def forget(store: Store) -> None:
 
 @contextmanager
 def lock(store: Store) -> Iterator[None]:
-    """Keep a second build out of a local output folder; the system lets go when the process ends, however it ends.
+    """Keep a second build out of a local output folder. The system frees the lock when the process ends in any way.
 
     Raises:
         UsageError: the folder cannot be made or written to, or another build is at work in it.

@@ -24,7 +24,7 @@ INTERRUPTED = 130
 MESSAGE = "cmtp: stopped; the same command continues where it was: finished work is kept\n"
 
 SHOW_CURSOR = "\x1b[?25h\n"
-"""Undoes what the progress bars did to a terminal."""
+"""Shows the cursor of a terminal again, which progress bars hide."""
 
 _scratch: list[str] = []
 
@@ -36,7 +36,7 @@ def leave_on_interrupt() -> None:
     def handle(_number: int, _frame: FrameType | None) -> None:
         if os.getpid() == owner:
             leave()
-        os._exit(INTERRUPTED)  # a process that a library forked: it ends in silence
+        os._exit(INTERRUPTED)  # a process that a library forked ends without a message
 
     signal.signal(signal.SIGINT, handle)
 
@@ -54,7 +54,7 @@ def leave() -> NoReturn:
 
 @contextmanager
 def scratch_folder(prefix: str) -> Iterator[str]:
-    """A temporary folder that is removed at the end of the block, and by Ctrl-C too."""
+    """A temporary folder that is removed at the end of the block, and when Ctrl-C ends the command."""
     folder = tempfile.mkdtemp(prefix=prefix)
     _scratch.append(folder)
     try:

@@ -17,8 +17,8 @@ def order_keys(ids: pa.Array | pa.ChunkedArray, seed: int) -> np.ndarray:
         seed: the recipe's seed.
 
     Returns:
-        [n] uint64, splitmix64 of the id's first 64 bits and the seed (Steele et al., OOPSLA 2014). Ids whose first 16
-        digits are equal have one key.
+        [n] uint64, splitmix64 of the id's first 64 bits and the seed (Steele et al., OOPSLA 2014). Ids with equal first
+        16 digits have equal keys.
 
     Raises:
         ValueError: an id has another form.
@@ -28,12 +28,23 @@ def order_keys(ids: pa.Array | pa.ChunkedArray, seed: int) -> np.ndarray:
 
 
 def is_held_out(doc_ids: pa.Array | pa.ChunkedArray, share: float, seed: int) -> np.ndarray:
-    """[n] bool: documents of the held-out share. The hash is of id and seed alone, so builds agree."""
+    """Which documents are held out: [n] bool. It depends on id, share and seed alone, so all builds agree.
+
+    A larger share holds out all documents of a smaller one.
+
+    Args:
+        doc_ids: [n] ids of 32 hex digits.
+        share: of all documents, from 0 to 1.
+        seed: another one holds out other documents.
+
+    Raises:
+        ValueError: an id has another form.
+    """
     return order_keys(doc_ids, seed) < np.uint64(min(share, 1 - 2**-53) * 2.0**64)
 
 
 def range_of(keys: np.ndarray, ranges: int) -> np.ndarray:
-    """[n] int64, from 0: which of `ranges` equal parts of the key space each key lies in."""
+    """Which of `ranges` equal parts of the key space each uint64 key lies in: [n] int64, from 0."""
     if ranges == 1:
         return np.zeros(len(keys), np.int64)
     width = -(-(2**64) // ranges)

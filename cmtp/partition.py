@@ -39,8 +39,8 @@ def write_verdicts(
         stage: name of the stage.
         reason: name of the rule that rejects.
         evidence: JSON objects: what was seen, measured and allowed.
-        score: the numbers that the verdicts rest on, NaN or null where there is none; None: nowhere is one.
-        kept_id: pair_id of the row that each lost to, null where there is none; None: nowhere is one.
+        score: the numbers that the verdicts rest on, NaN or null where there is none; None: no row has one.
+        kept_id: pair_id of the row that each lost to, null where there is none; None: no row has one.
 
     Returns:
         The ledger, and rows and bytes read.

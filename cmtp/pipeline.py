@@ -38,7 +38,7 @@ def stages_over(files: Sequence[RawFile], strict: bool = False) -> tuple[Stage[A
 
 
 PIPELINE = stages_over(())
-"""The stages of a build of nothing: what a recipe has groups for, and what ``--until`` may name."""
+"""The stages, made without files: for their names and their settings."""
 
 ENDS = tuple(stage.name for stage in PIPELINE if stage.decides)
 """Stages that a build may end with."""

@@ -47,10 +47,10 @@ class Options:
     engine: str = "local"
 
     def usable_workers(self) -> int:
-        """Workers that fit into the memory given.
+        """The number of workers that fit into the memory given.
 
         Raises:
-            UsageError: not even one does.
+            UsageError: it is too small for one.
         """
         if self.max_memory is None:
             return self.workers
@@ -71,13 +71,13 @@ class PlannedStage:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a build will do, found out before any work.
+    """What a build will do.
 
     Attributes:
         files: what is read.
         stages: all but the last, which writes the final tables.
         last: the last, without the tables that it will write.
-        notes: names in the recipe that mean nothing in these files.
+        notes: a line about each name in the recipe that fits no file and no source.
     """
 
     files: RawFiles
@@ -103,7 +103,7 @@ def make_plan(roots: list[str], out: str, recipe: RecipeBase, options: Options) 
     # Size and time of change stand for a file's content here; the manifest has a digest of what was read.
     content = [[file.path, file.source, file.bytes, file.mtime_ns] for file in files]
     *stages, last = plan_stages(stages_over(files, options.strict), recipe, content, options.until)
-    return Plan(files, stages, last, _meaningless(files, recipe))
+    return Plan(files, stages, last, _unused_names(files, recipe))
 
 
 def check_stages(stages: Sequence[Stage[Any]], recipe: RecipeBase) -> None:
@@ -130,7 +130,7 @@ def plan_stages(
         recipe: the settings.
         content: a JSON value that changes when the content of the first stage's input changes.
         until: name of the last stage before the tables are written.
-        before: where stages worked that have run already, by name.
+        before: folders of stages that have run already, by name.
     """
     *deciding, last = stages
     chosen = []
@@ -150,8 +150,8 @@ def plan_stages(
     return planned
 
 
-def _meaningless(files: RawFiles, recipe: RecipeBase) -> list[str]:
-    """Patterns and names in the recipe that fit no file and no source: a typing error, most likely."""
+def _unused_names(files: RawFiles, recipe: RecipeBase) -> list[str]:
+    """A line about each pattern and name in the recipe that fits no file and no source: a typing error, most likely."""
     notes = []
     mappings = recipe.of(SourceMappings).root
     if not any(split_name(file.path)[1] in ("tar", "zip") for file in files):  # a pattern may mean what is in them

@@ -15,7 +15,7 @@ from cmtp.sources.mapping import SourceMappings
 _GROUPS: dict[str, Any] = {stage.name: (stage.settings, stage.settings()) for stage in PIPELINE if stage.settings}
 
 Recipe = create_model("Recipe", __base__=RecipeBase, sources=(SourceMappings, SourceMappings()), **_GROUPS)
-"""A setting that changes a result stands in one of these groups and nowhere else."""
+"""The class of recipes. Every setting that changes a result is in one of its groups."""
 
 
 def load_recipe(

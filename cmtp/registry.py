@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 def did_you_mean(name: str, known: list[str]) -> str:
-    """`; did you mean NAME?` for the known name that is most alike, or an empty text."""
+    """``; did you mean NAME?`` with the most similar of the known names; empty if none is similar."""
     close = get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
@@ -31,7 +31,7 @@ def did_you_mean(name: str, known: list[str]) -> str:
 def origins_of(group: str) -> dict[str, str]:
     """Where the items of an entry point group come from: package, version, and a digest of the module, by item name.
 
-    It belongs to the settings of a stage that applies them, so that another version has another fingerprint.
+    A stage that applies such items has this in its settings, so that another version gives another fingerprint.
     """
     origins = {}
     for point in entry_points(group=group):
@@ -111,7 +111,7 @@ class Registry(Generic[T]):
         """The item of this name.
 
         Raises:
-            UsageError: there is none; names the likeliest and all that there are.
+            UsageError: there is none. The message has the most similar name and all known names.
         """
         items = self._all()
         if name not in items:

@@ -17,7 +17,7 @@ class Relation:
             a ``topic``; a ``text`` of the same kind as the passage.
         symmetric: both sides are texts of one kind, so either may be the query and no retrieval instruction is needed.
         shares_passage: many queries were written for one passage of one document. Dedup counts them as one use of it.
-        own_text: the query is running text that stands nowhere in the passage, so pretraining reads it too.
+        own_text: the query is running text that the passage does not repeat, so pretraining reads it too.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""Mines hard negatives anew for a build that is there, with another encoder or other settings.
+"""Mines the hard negatives of a finished build again, with another encoder or other settings.
 
-Reads the published tables alone (pairs, and what rejects say of labelled negatives and of copies), so it works without
-the raw files and without the build's stage outputs.
+It reads published tables alone: the pairs, and the rejects that hold labelled negatives and copies. So it needs neither
+the raw files nor the outputs of the build's stages.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ def remine(
 
     Args:
         shards: output folder of a build.
-        recipe: file of settings that change those the build was made with.
-        overrides: as of ``--set``; settings of the mine stage.
+        recipe: YAML file; its settings of the mine stage replace those that the build was made with.
+        overrides: values of ``--set``, for example ``mine.negatives=15``; settings of the mine stage.
         options: workers and memory.
-        progress: hears of every task.
+        progress: shows every task.
 
     Returns:
         The new manifest.
@@ -69,7 +69,7 @@ def remine(
         )
     store = Store(shards)
     if not is_output(store):
-        read_manifest(store)  # says so, before a folder is made for the lock
+        read_manifest(store)  # raises before the lock makes a folder
     with lock(store), open_workers(options) as workers:
         resume_replacement(store)
         manifest = read_manifest(store)

@@ -42,7 +42,7 @@ PAIR: Final = pa.schema(
         _field("similarity", pa.float32(), "cosine of query and passage; null if not scored", nullable=True),
     ]
 )
-"""What passes from stage to stage."""
+"""The partitions that stages hand on."""
 
 PAIRS: Final = pa.schema([field for field in PAIR if field.name != "position"])
 """The final table of weakly related pairs."""
@@ -62,7 +62,7 @@ REJECTS: Final = pa.schema(
         _field("kept_id", pa.string(), "pair_id of the row this one lost to", nullable=True),
     ]
 )
-"""Every row that did not make it, with the reason."""
+"""The rows that a stage rejected, with the reason."""
 
 FINETUNE: Final = pa.schema(
     [

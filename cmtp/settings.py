@@ -19,7 +19,7 @@ class Settings(BaseModel):
     def extend(cls, settings: Settings, **more: Any) -> Self:
         """These settings made from those of a base class, with the fields that the base class lacks.
 
-        A stage's tasks are given the stage's settings in the recipe and what the build worked out besides, for example
+        A stage's tasks are given the stage's settings in the recipe, and what the build has worked out. Example:
         ``DedupWork.extend(recipe.of(DedupSettings), seed=42, references=references)``.
 
         Raises:

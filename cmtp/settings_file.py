@@ -27,7 +27,7 @@ _SHOWN_CHARS: Final = 80
 class _Loader(yaml.SafeLoader):
     """YAML 1.1 with two differences.
 
-    A name given twice is an error, since the first value would be lost without a word. Only true and false are
+    A name given twice is an error, because the first value would be lost silently. Only true and false are
     booleans, as in YAML 1.2: ``near: off`` is the text "off".
     """
 
@@ -176,12 +176,12 @@ def _explain(model: type[BaseModel], error: ValidationError, path: Path | None, 
     lines = []
     for problem in error.errors():
         name = ".".join(str(part) for part in problem["loc"])
-        # the file is read first, so what an override sets is the override's doing
+        # overrides replace what the file says, so a value that an override names comes from the override
         overridden = any(name.startswith(override.partition("=")[0].strip()) for override in overrides)
         where = "--set" if overridden or path is None else str(path)
         if problem["type"] == "extra_forbidden":
             lines.append(f"{where}: there is no setting {name}{_known_beside(model, problem['loc'])}")
-        elif problem["type"] == "value_error":  # raised by a class of ours, about several of its settings
+        elif problem["type"] == "value_error":  # raised by a validator of a group, about several of its settings
             lines.append(f"{where}: {name}: {problem['ctx']['error']}")
         elif problem["type"] in ("model_type", "model_attributes_type"):
             group = _settings_at(model, problem["loc"])
@@ -197,7 +197,7 @@ def _short(value: Any) -> str:
 
 
 def _known_beside(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
-    """The settings that could have been meant, the likeliest first."""
+    """The settings that may have been meant: the most similar one, then all of the group."""
     known = _settings_at(model, loc[:-1])
     return f"{did_you_mean(str(loc[-1]), known)}; known here: {', '.join(known)}" if known else ""
 

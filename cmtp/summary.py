@@ -1,4 +1,4 @@
-"""What commands print: a build's plan and outcome, rows to read, one pair's path. Text in, text out."""
+"""The texts that commands print: a build's plan and outcome, rows to read, one pair's path."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def trace(found: dict[str, Any]) -> str:
 
 
 def calibration(found: dict[str, Any]) -> str:
-    """A line per source and relation, with the histograms of both kinds of pairs; * is all of them."""
+    """A line per source and relation, with the histograms of true and shuffled pairs; ``*`` stands for all of them."""
     if "uncalibrated" in found:
         return _uncalibrated(**found["uncalibrated"])
     groups = found.get("calibration", {})
@@ -135,7 +135,7 @@ def _cascade(found: dict[str, Any]) -> list[str]:
 
 
 def _bars(counts: dict[str, int], edges: list[float]) -> str:
-    """A histogram in one line: a character per bin, its height in eighths of the fullest one's."""
+    """A histogram in one line: one character per bin. Its height is in eighths of the fullest bin."""
     heights = [counts.get(f"{edge:.2f}", 0) for edge in edges]
     return "".join(" ▁▂▃▄▅▆▇█"[-(-8 * height // max(heights))] for height in heights)
 

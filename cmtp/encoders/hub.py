@@ -1,7 +1,7 @@
-"""Models in a folder or on the Hugging Face hub: which names can be one, and which weights a name stands for.
+"""Models in a folder or on the Hugging Face hub: whether a name can be a model's, and which weights it stands for.
 
-An identity is found without loading the model. A stage's folder is named after it, so vectors of a model that was
-trained further, in the same folder or under the same name, are never taken for those of the new weights.
+An identity is computed without loading the model. A stage's folder is named by it. So after a model was trained
+further, in the same folder or under the same name, the vectors of the old weights are not used.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ def is_model_name(name: str) -> bool:
 
 
 def model_identity(name: str) -> str:
-    """What tells the weights of a model from others: ``files DIGEST`` of a folder, ``revision COMMIT`` on the hub.
+    """Identifies the weights of a model: ``files DIGEST`` for a folder, ``revision COMMIT`` for a model of the hub.
 
     Raises:
-        UsageError: the hub does not answer and its cache has no copy, or there is no such model.
+        UsageError: the model does not exist, or the hub does not answer and its cache has no copy.
     """
     if Path(name).is_dir():
         return folder_identity(Path(name))
@@ -43,7 +43,7 @@ def model_identity(name: str) -> str:
 
 
 def computed_identity(name: str) -> str:
-    """What the numbers of a sentence-transformers model depend on: `model_identity`, and the versions of `PACKAGES`.
+    """Identifies the numbers that a model computes: `model_identity`, and the versions of `PACKAGES`.
 
     Raises:
         UsageError: as `model_identity`.
@@ -63,10 +63,10 @@ def folder_identity(folder: Path) -> str:
 
 @functools.cache
 def hub_revision(name: str) -> str:
-    """The newest commit of a model of the hub; when there is no network, that of the copy in the hub's cache.
+    """The newest commit of a model of the hub. Without a network, the commit of the copy in the hub's cache.
 
     Raises:
-        OSError: there is neither a network nor a copy, or no such model.
+        OSError: the model does not exist, or there is neither a network nor a copy.
     """
     from huggingface_hub import hf_hub_download
 

@@ -28,17 +28,17 @@ ARITHMETIC = 1
 """Part of the encoder's `weights_hash`. Raise it whenever a change here changes a vector."""
 
 HASH_SLOTS = 1 << 16
-"""Unknown tokens are counted per text in this many slots; two that share one are counted as one token."""
+"""Slots in which the unknown tokens of a text are counted. Two tokens in one slot are counted as one."""
 
 BLOCKS = 4
-"""Entries of an identity vector. Two tokens that share all of them do not occur; with fewer, clashes are harder."""
+"""Entries of an identity vector. No two tokens share all four; with fewer entries, shared ones would weigh more."""
 
 ENTRY = np.float32(0.5)
 """1/√BLOCKS: an entry's size, so that identities have length 1."""
 
 
 class Vocabulary(NamedTuple):
-    """How a text becomes tokens.
+    """The tables by which a text is cut into tokens.
 
     Attributes:
         characters: uint16 [65536], code point → code.
@@ -58,7 +58,7 @@ class Vocabulary(NamedTuple):
 
 
 class TokenVectors(NamedTuple):
-    """What a token adds to a text's vector.
+    """The vectors that tokens add to a text's vector.
 
     Attributes:
         places: uint16 [words, entries]; word w adds `scales[w] * values[w, k]` at `places[w, k]` for every k.

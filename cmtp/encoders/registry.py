@@ -47,10 +47,10 @@ def encoder_card(name: str) -> EncoderCard:
 
 
 def encoder_identity(name: str) -> str:
-    """On what the vectors of an encoder depend: `EncoderCard.identity`, and where a card from outside comes from.
+    """Identifies the vectors of an encoder: `EncoderCard.identity`, and the package of a card from outside.
 
     Raises:
-        UsageError: there is no such encoder, or its weights cannot be had.
+        UsageError: the name is unknown, or the weights cannot be fetched.
     """
     origin = ENCODERS.origins().get(name)
     identity = encoder_card(name).identity()
@@ -58,14 +58,14 @@ def encoder_identity(name: str) -> str:
 
 
 def check_encoder(setting: str, name: str) -> EncoderCard:
-    """The card of an encoder that can be loaded: it is known, its package is installed, its weights can be had.
+    """The card of an encoder that can be loaded: it is known, its package is installed, its weights are available.
 
     Args:
         setting: the setting that names it, for the message: ``similarity.encoder``.
         name: as for `encoder_card`.
 
     Raises:
-        UsageError: says which of these fails, and the remedy.
+        UsageError: it cannot be loaded. The message says why, and the remedy.
     """
     try:
         card = encoder_card(name)

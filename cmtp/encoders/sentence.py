@@ -1,9 +1,10 @@
 """Any sentence-transformers model as an encoder: by hub name, or from a folder (extra `gpu`).
 
-On a GPU it computes in bf16, on a CPU in fp32. How a GPU is kept busy:
+On a GPU it computes in bf16, on a CPU in fp32. Four measures keep a GPU busy:
 
-1. Texts are tokenised in blocks of TEXTS_PER_BLOCK, the next block while this one is computed.
-2. A block is sorted by length and cut into batches of about as many tokens each, so that little is spent on padding.
+1. Texts are tokenised in blocks of TEXTS_PER_BLOCK. The next block is tokenised while this one is computed.
+2. A block is sorted by length and cut into batches with about the same number of tokens, so that there is little
+   padding.
 3. Batches are handed to the GPU without waiting for their results. A block's vectors leave it together.
 4. When a batch does not fit into memory, the number of tokens per batch is halved, for this batch and all later ones.
 """
@@ -35,7 +36,7 @@ CPU_TOKENS = 1 << 12
 
 TEXT2VEC_LARGE = "GanymedeNil/text2vec-large-chinese"
 TEXT2VEC_BASE = "shibing624/text2vec-base-chinese"
-"""The two models that are called Text2Vec-Chinese."""
+"""Two models are called Text2Vec-Chinese."""
 
 KNOWN_CUTS = dict.fromkeys((TEXT2VEC_LARGE, TEXT2VEC_BASE), 0.43)
 """Cosine from which a pair is kept, by hub name. 0.43 is C-MTP's threshold for Text2Vec-Chinese (C-Pack, arXiv
@@ -56,13 +57,13 @@ class SentenceModel:
 
     Args:
         model: a hub name or a folder.
-        name: what a recipe calls it; None: the same.
-        device: as torch names it; None: the process's own (`cmtp.device.own_device`).
-        bf16: whether to compute in bf16; None: on a GPU.
+        name: its name in a recipe; None: `model`.
+        device: as torch names it, for example ``cuda:1``; None: that of the process (`cmtp.device.own_device`).
+        bf16: whether to compute in bf16; None: bf16 on a GPU, fp32 on a CPU.
 
     Raises:
         ImportError: sentence-transformers or torch is missing.
-        OSError: there is no such model, or it cannot be fetched.
+        OSError: the model does not exist or cannot be fetched.
         ValueError: the model's pooling leaves out the prompt, which this encoder cannot do.
     """
 
@@ -90,7 +91,7 @@ class SentenceModel:
         self._budget = GPU_TOKENS if self._on_gpu else CPU_TOKENS
 
     def encode(self, texts: pa.Array, side: Side) -> np.ndarray:
-        """See `Encoder.encode`. A row depends on the others by the noise of floating-point sums alone."""
+        """See `Encoder.encode`. The other texts change a row by the rounding of floating-point sums only."""
         check_texts(texts, side)
         out = np.zeros((len(texts), self.dim), dtype=np.float32)
         starts = range(0, len(texts), TEXTS_PER_BLOCK)
@@ -105,7 +106,7 @@ class SentenceModel:
         return out
 
     def _tokens(self, texts: pa.Array, side: Side) -> list[list[int]]:
-        """Token ids of each text with its prompt; no ids for a blank text, because its vector would be the prompt's."""
+        """Token ids of each text with its prompt. A blank text has none, or its vector would be that of the prompt."""
         strings = texts.to_pylist()
         filled = [row for row, text in enumerate(strings) if text.strip()]
         ids: list[list[int]] = [[] for _ in strings]

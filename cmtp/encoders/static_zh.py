@@ -1,7 +1,7 @@
 """The encoder `static-zh`: a text is the weighted average of the vectors of its words.
 
-The vectors, their weights and everything else the result depends on are data in the folder `static_zh/`, written by
-`cmtp.encoders.distill`, which also explains them. This module only reads and averages, in one numba kernel over Arrow's
+The vectors, their weights and everything else that the result depends on are data in the folder `static_zh/`.
+`cmtp.encoders.distill` writes and explains them. This module reads and averages them, in one numba kernel over Arrow's
 buffers: offsets and UTF-8 bytes in, vectors out.
 """
 
@@ -39,9 +39,10 @@ words and how similar they are (`kernel.word_entries`). settings: see `distill.D
 class StaticZh:
     """The bundled encoder for Chinese: no download, no GPU, tens of megabytes of text a second on one core.
 
-    It treats both sides alike, ignores word order, and reads a text whole. Simplified and traditional script, full and
-    half width, upper and lower case of a text get the same vector. Texts that share no words and no near-synonyms have
-    a cosine of about 0 ± 0.05 (1/√dim). It keeps no state between calls, and the kernel releases the GIL.
+    It encodes queries and passages in the same way, ignores word order, and reads a text whole. Simplified and
+    traditional script, full and half width, upper and lower case of a text get the same vector. Texts that share no
+    words and no near-synonyms have a cosine of about 0 ± 0.05 (1/√dim). It keeps no state between calls, and the kernel
+    releases the GIL.
     """
 
     name = "static-zh"

@@ -1,4 +1,4 @@
-"""The vocabulary as a trie whose edges lie in one hash table: built by `build_trie`, walked by `next_node`."""
+"""The vocabulary as a trie with all edges in one hash table: `build_trie` makes it, `next_node` follows an edge."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ _NODE = np.uint64((1 << 21) - 1)
 
 @kernel
 def build_trie(letters: np.ndarray, starts: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Put words into a trie whose edges lie in one open-addressing hash table.
+    """Put words into a trie with all edges in one open-addressing hash table.
 
     Args:
         letters: int32, the codes of all words, one after another.

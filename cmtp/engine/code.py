@@ -1,9 +1,9 @@
-"""Which code a result depends on: the modules that a module imports, and theirs, worked out from their source.
+"""The code that a result depends on: a module, those that it imports, and theirs, read from the source files.
 
 1. Parse a module with `ast` and collect every import in it, also those inside functions. ``from cmtp.text import utf8``
    names two modules, the package and its submodule. A string that is exactly a module's name is an import by name
-   (``"cmtp.encoders.e5"``, ``"cmtp.encoders.e5:load"``). So is the package whose data ``files("opencc")`` reads.
-   ``if TYPE_CHECKING:`` is skipped.
+   (``"cmtp.encoders.e5"``, ``"cmtp.encoders.e5:load"``). ``files("opencc")`` reads data of a package and counts as
+   its import. ``if TYPE_CHECKING:`` is skipped.
 2. Follow the imports that lead to this package or to the package of a module that was asked for, `__init__` files
    included, until nothing new turns up: the closure.
 3. Imports that lead elsewhere are the standard library, or other distributions, which count by their version. Those
@@ -77,10 +77,10 @@ def digest_of(paths: Iterable[Path]) -> str:
 
 
 def data_files(files: Mapping[str, Path]) -> list[Path]:
-    """Files other than Python source in the folders of these modules, and in their subfolders that are no packages.
+    """Files other than Python source in the folders of these modules, and in their subfolders that are not packages.
 
-    ``cmtp/filters/lexicons/offer.txt`` lies beside ``cmtp.filters.rules``. Nothing lies beside a module outside any
-    package, because its folder may be anything.
+    For ``cmtp.filters.rules`` that includes ``cmtp/filters/lexicons/offer.txt``. A module outside any package has no
+    such files, because its folder may hold anything.
     """
     folders = {path.parent for name, path in files.items() if "." in name or path.name == "__init__.py"}
     return sorted(file for folder in folders for file in _data_in(folder))
@@ -148,7 +148,7 @@ def imports(module: str, path: Path) -> tuple[str, ...]:
 
 
 def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes of a tree but those that only a type checker reads."""
+    """The nodes of a tree, without those that only a type checker reads."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
@@ -160,7 +160,7 @@ def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def _last_name(node: ast.AST) -> str:
-    """``files`` of ``resources.files``; empty for what is no name."""
+    """``files`` of ``resources.files``; empty for an expression that does not end with a name."""
     return getattr(node, "attr", getattr(node, "id", ""))
 
 
@@ -179,7 +179,7 @@ def _top(name: str) -> str:
 
 @cache
 def _file(name: str) -> Path | None:
-    """Source file of a module; None: there is none of this name, or it is compiled."""
+    """Source file of a module; None: the name is not a module's, or the module is compiled."""
     top, *rest = name.split(".")
     root = _root(top)
     if root is None or not rest:
@@ -194,7 +194,7 @@ def _file(name: str) -> Path | None:
 
 
 def _root(top: str) -> Path | None:
-    """Source file of a top-level module or package, which for a script is the script."""
+    """Source file of a top-level module or package. For ``__main__`` it is the script that was started."""
     loaded = sys.modules.get(top)
     origin = getattr(loaded, "__file__", None)
     if loaded is None:
@@ -204,7 +204,7 @@ def _root(top: str) -> Path | None:
 
 
 def _inside_package(path: Path) -> str:
-    """The path from the top-level package on: cmtp/filters/lexicons/offer.txt."""
+    """A path relative to the folder that holds the top-level package: cmtp/filters/lexicons/offer.txt."""
     folder = path.parent
     while not (folder / "__init__.py").is_file() and folder != folder.parent:  # a folder of data
         folder = folder.parent
@@ -229,8 +229,8 @@ def _distribution(top: str) -> tuple[str, str]:
     """Name and version of the distribution that a top-level module comes from.
 
     1. The distribution of the same name, which most have: numpy.
-    2. The one whose list of top-level names has it: yaml is PyYAML's.
-    3. The one whose list of files has it: faiss is faiss-cpu's. Reading these lists is slow, so it comes last.
+    2. The distribution that lists it among its top-level names: PyYAML lists yaml.
+    3. The distribution that lists its files: faiss-cpu lists faiss/. Reading these lists is slow, so it comes last.
     """
     try:
         same = metadata.distribution(top)

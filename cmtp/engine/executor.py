@@ -1,7 +1,7 @@
 """Runs tasks: in this process, or in worker processes on one machine.
 
-An executor is given tasks that are independent of each other and yields a receipt for each as it ends. Another executor
-(a cluster's) only has to call `execute` with the task wherever it likes.
+An executor is given independent tasks and yields a receipt for each one that ends. Another executor, for example one
+for a cluster, calls `execute` with each task on whichever machine it chooses.
 """
 
 from __future__ import annotations
@@ -42,7 +42,19 @@ SHOWN_ARGUMENT_CHARS = 200
 
 @dataclass(frozen=True)
 class Receipt:
-    """What is on record of a finished task."""
+    """The record of a finished task.
+
+    Attributes:
+        name: of the task, unique in the stage's folder.
+        digest: of all that the task was given (`Task.digest`).
+        ledger: rows in and out by source, relation and reason.
+        rows: rows read.
+        bytes: bytes read.
+        figures: for the manifest.
+        records: rows for later steps or the manifest, as JSON objects.
+        seconds: that the task took.
+        peak_rss: largest resident set of the process up to the task's end, in bytes.
+    """
 
     name: str
     digest: str
@@ -53,7 +65,6 @@ class Receipt:
     records: list[dict[str, Any]]
     seconds: float
     peak_rss: int
-    """Largest resident set of the process that ran the task, in bytes, up to the task's end."""
 
     def to_json(self) -> dict[str, Any]:
         """JSON form, as written to the store."""
@@ -79,7 +90,7 @@ class Executor(Protocol):
 
 
 def execute(task: Task) -> Receipt:
-    """Run one task and write its receipt: the last thing written, so a receipt means that all outputs are there.
+    """Run one task and then write its receipt. It is written last, so a receipt means that all outputs are there.
 
     Raises:
         CmtpError: the numerical libraries of this process may use several threads, and a sum would depend on them.
@@ -147,14 +158,14 @@ class ProcessExecutor:
             self._pool = None
 
     def _start(self) -> ProcessPoolExecutor:
-        """Start all workers now, with one thread each and with Ctrl-C held back until they can end in silence.
+        """Start all workers now, with one thread each. Hold Ctrl-C back until they can end without a message.
 
-        1. The resource tracker starts first: Python 3.11 lets SIGINT through again when it starts this one. It need
-           not report that it cleans up after a build that was stopped.
-        2. Ctrl-C waits while the workers are started: they inherit the signal mask, and each needs its parent until it
-           has read what to do.
-        3. A worker waits for `all_started` before it takes its first task. Otherwise a fast one could do the work of
-           those that are not there yet, and the pool would start these later, unprotected.
+        1. The resource tracker starts first, because Python 3.11 unblocks SIGINT when it starts the tracker. Its
+           warning about what it cleans up after a stopped build is switched off.
+        2. SIGINT is blocked while the workers are started. They inherit the signal mask, and each needs its parent
+           until it has read what to do.
+        3. A worker waits for `all_started` before it takes its first task. Otherwise a fast worker could take the tasks
+           of those that are not running yet, and the pool would start these later without the signal mask.
         """
         if self._pool is None:
             before = {name: os.environ.get(name) for name in (*VARIABLES, "PYTHONWARNINGS")}
@@ -197,7 +208,7 @@ class ProcessExecutor:
                         names = ", ".join(sorted({task.name, *(other.name for other in running.values())}))
                         raise TaskError(
                             f"{task.job.folder}: a worker process was killed while it ran one of {names}, most likely "
-                            "for want of memory. Start the same command again with fewer --workers or a lower "
+                            "because memory ran out. Start the same command again with fewer --workers or a lower "
                             "--max-memory: finished tasks are not repeated."
                         ) from error
                     except Exception as error:
@@ -209,7 +220,7 @@ class ProcessExecutor:
 
 @contextmanager
 def open_local(workers: int) -> Iterator[Executor]:
-    """Processes of this machine, or this process where one will do."""
+    """Worker processes of this machine; with one worker, this process."""
     if workers == 1:
         yield SerialExecutor()
     else:
@@ -218,10 +229,10 @@ def open_local(workers: int) -> Iterator[Executor]:
 
 
 OpenExecutor = Callable[[int], AbstractContextManager[Executor]]
-"""Starts a number of workers, and ends them with the block."""
+"""Starts a number of workers, and stops them at the end of the ``with`` block."""
 
 ENGINES: Registry[OpenExecutor] = Registry("engine", "cmtp.executors", {"local": open_local})
-"""What runs tasks, by the name that ``--engine`` gives."""
+"""The executors, by the name that ``--engine`` takes."""
 
 
 def _failure(task: Task, error: Exception) -> TaskError:
@@ -246,9 +257,9 @@ def _restore(name: str, value: str | None) -> None:
 
 @contextmanager
 def _interrupt_held_back() -> Iterator[None]:
-    """Block SIGINT for processes started in the block, and answer it at the block's end.
+    """Block SIGINT for processes that are started in the ``with`` block, and handle it at the end of the block.
 
-    The mask alone does not hold it back here: another thread of this process may take the signal.
+    The mask alone does not hold the signal back in this process, because another thread may receive it.
     """
     arrived = []
     in_main_thread = threading.current_thread() is threading.main_thread()  # Python calls handlers in no other thread
@@ -265,10 +276,10 @@ def _interrupt_held_back() -> Iterator[None]:
 
 
 def _begin_worker(all_started: Semaphore) -> None:
-    """Make a worker end at once, and without a word: when Ctrl-C is pressed, its parent is killed, or all is done.
+    """Make a worker end at once and without a message: after Ctrl-C, after its parent was killed, and at the end.
 
-    Left alone it would print a traceback, wait for tasks for ever, or take apart piece by piece what the system frees
-    at once (a third of a second). What it was writing has a temporary name.
+    By default it would print a traceback, wait for tasks forever, or take a third of a second to free memory that the
+    system frees at once. A file that it was writing has a temporary name.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -1,4 +1,4 @@
-"""Figures that tasks report, and how those of many tasks become one: declared where a figure is made."""
+"""Figures that tasks report. A figure declares where it is made how those of many tasks become one."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def total(value: float) -> Figure:
 
 
 def most(value: float) -> Figure:
-    """A number of which the largest over all tasks counts: the size of the largest cluster."""
+    """A number; the largest of all tasks is reported: the size of the largest cluster."""
     return Figure("max", value)
 
 

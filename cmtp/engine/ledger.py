@@ -1,4 +1,4 @@
-"""Counts of rows in and out, by source, relation and reason, that add up."""
+"""Counts of rows in and out by source, relation and reason. Rows in must be rows kept plus rows rejected."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 KEPT = "kept"
-"""The ledger's name for rows that went on; every other name is a reject reason."""
+"""The ledger's name for rows that were kept; every other name is a reject reason."""
 
 Key = tuple[str, str, str]
 """source, relation (empty where a record gave none), KEPT or reason"""
@@ -59,7 +59,7 @@ class Ledger:
 
     @property
     def rows_kept(self) -> int:
-        """All rows that went on."""
+        """All rows that were kept."""
         return sum(n for key, n in self.outcome.items() if key[2] == KEPT)
 
     def reasons(self) -> Counter[str]:

@@ -1,4 +1,4 @@
-"""Which folder a stage works in, and the walk through its steps.
+"""The folder that a stage works in, and the run through its steps.
 
 A stage's fingerprint covers its settings, the code and the libraries that decide its result, and the fingerprint of the
 stage before. It names the stage's folder, so a changed setting leads to new folders from that stage on, and only from
@@ -23,13 +23,13 @@ WORK = ".work"
 
 
 class Watcher(Protocol):
-    """What wants to know how a stage gets on."""
+    """Is called whenever a stage makes progress."""
 
     def step(self, stage: str, tasks: int) -> None:
-        """A step of so many tasks begins."""
+        """A step with this number of tasks begins."""
 
     def task(self, stage: str, receipt: Receipt, resumed: bool) -> None:
-        """A task ended, or an earlier run had finished it."""
+        """A task ended. `resumed`: an earlier run had finished it."""
 
 
 class Silent:
@@ -46,8 +46,8 @@ def place(stage: Stage[S], settings: S, input_fingerprint: Any, prefix: str | No
     """Where a stage works: its folder is named by the fingerprint of all that its result depends on.
 
     Args:
-        stage: the stage; the code is that of its module and all that this imports from the package.
-        settings: of its tasks.
+        stage: the stage; its code is its module and all that the module imports from the package.
+        settings: the settings of its tasks.
         input_fingerprint: a JSON value that changes when the stage's input changes.
         prefix: begins the folder's name; None: the stage's name.
     """
@@ -78,10 +78,10 @@ def run_stage(
     Args:
         stage: the stage.
         job: where it works, with which settings.
-        inputs: partitions that it is given.
+        inputs: paths of the partitions that it reads.
         fingerprint: see `place`.
         executor: runs the tasks.
-        watcher: hears of every step and task; None: nobody does.
+        watcher: is called for every step and task; None: nothing is called.
 
     Raises:
         TaskError: a task failed.

@@ -1,4 +1,4 @@
-"""Shows a person how a build gets on: bars on a terminal, a plain line per stage and minute elsewhere. To stderr."""
+"""Shows the progress of a build on stderr: bars on a terminal, elsewhere a plain line per stage and minute."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class MemoryMeter:
                 try:
                     total += process.memory_info().rss
                 except psutil.NoSuchProcess:
-                    continue  # ended between the listing and the look
+                    continue  # ended after it was listed
             self.now = total
             self.peak = max(self.peak, total)
             self._stop.wait(0.5)
 
 
 class StageClock:
-    """Figures of one stage as they come in.
+    """The figures of one stage so far.
 
     Rows and bytes are those of the first step, which reads the stage's input; later steps read what it wrote.
     """
@@ -159,12 +159,12 @@ class BuildProgress:
         self._say(f"{stage}: {summary} in {clock.seconds:.1f} s ({clock.describe()}{again})")
 
     def note(self, line: str) -> None:
-        """Something a person should know before the end."""
+        """Print a line that a person should read before the build ends."""
         self.console.print(f"note: {line}", markup=False, highlight=False, soft_wrap=True)
 
     @property
     def seconds(self) -> float:
-        """Since the build began, as told by the clock on the wall."""
+        """Seconds since the build began."""
         return time.perf_counter() - self._start
 
     def _say(self, line: str) -> None:

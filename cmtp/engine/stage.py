@@ -1,4 +1,4 @@
-"""What a stage is: its settings, its steps, its tables, its explanations.
+"""The base class of a stage: its settings, its steps, its tables, its explanations.
 
 A stage reads the Parquet partitions that the stage before it kept, and writes its own: the rows that pass, and the rows
 that do not. To write one, subclass `Stage` and give it its place in `cmtp/pipeline.py`.
@@ -24,7 +24,7 @@ TOO_MUCH = 0.95
 
 @dataclass(frozen=True)
 class StageFolder:
-    """Where a stage works, as the stages after it see it.
+    """The folder of a stage, as the stages after it see it.
 
     Attributes:
         folder: relative to the store's root.
@@ -41,14 +41,14 @@ class StageFolder:
 
 @dataclass
 class StageRun:
-    """A stage that ran to its end.
+    """A stage that has finished.
 
     Attributes:
         stage: the stage.
         store: the files of the build.
-        folder: where it worked.
+        folder: of the stage, relative to the store's root.
         fingerprint: hash of all that its result depends on.
-        kept: paths of the partitions it hands on, in order.
+        kept: paths of the partitions that it hands on, in order.
         rejects: paths of the partitions of rejected rows.
         ledger: rows in and out over all tasks.
         receipts: in order of the tasks.
@@ -85,12 +85,12 @@ class Stage(ABC, Generic[S]):
 
     Attributes:
         name: names the stage's folder and ``rejects/NAME``.
-        settings: class of its settings in the recipe, where they stand under `name`; None: it has none.
+        settings: class of its group of settings in the recipe, which has the stage's `name`; None: it has none.
         reads: names of earlier stages whose folders it reads, besides the partitions it is given.
         writes_rows: False for a stage that hands on the partitions it was given: it writes neither kept/ nor rejects/.
         decides: False for a stage that judges no row and keeps no ledger.
-        explained_by: settings that most likely explain a stage that keeps hardly anything, or rejects nothing; empty:
-            nothing is said about that.
+        explained_by: settings that most likely explain why a stage keeps hardly anything or rejects nothing; empty: the
+            stage does not warn about that.
     """
 
     name: ClassVar[str]
@@ -127,7 +127,7 @@ class Stage(ABC, Generic[S]):
     def steps(self, job: Job[S], inputs: list[str]) -> Iterator[list[Task]]:
         """Yield one list of tasks per step.
 
-        The next step is asked for when all tasks of the one before are done, so it may look at what they wrote. The
+        The next step is asked for after all tasks of the one before have ended, so it may read what they wrote. The
         last step writes ``kept/part-*.parquet`` and ``rejects/part-*.parquet``. Tasks must not depend on the number of
         workers.
 
@@ -141,11 +141,11 @@ class Stage(ABC, Generic[S]):
         return {f"rejects/{self.name}": run.rejects} if run.rejects else {}
 
     def summary(self, run: StageRun) -> str:
-        """What came of the stage, in a few words."""
+        """The result of the stage in a few words."""
         return f"{run.ledger.rows_kept:,} of {run.ledger.rows_in:,} rows kept"
 
     def warning(self, run: StageRun) -> str | None:
-        """A line about a stage that keeps nothing, rejects nearly everything, or nothing at all; None: all is well."""
+        """A line about a stage that keeps nothing, rejects nearly everything, or rejects nothing; else None."""
         rows, kept = run.ledger.rows_in, run.ledger.rows_kept
         if not self.explained_by or rows == 0:
             return None
@@ -167,5 +167,5 @@ class Stage(ABC, Generic[S]):
         return set()
 
     def processes(self, settings: S) -> int | None:
-        """Most processes that may work on the stage at once: one per GPU, for example. None: no limit of its own."""
+        """Most processes that may work on the stage at once, for example one per GPU. None: as many as there are."""
         return None

@@ -1,6 +1,6 @@
 """Files of a build, addressed through fsspec: whole or absent, local or remote.
 
-A write goes to a temporary name beside the target, is synced, and is renamed: the name means the whole file.
+A file is written under a temporary name beside the target, synced, and renamed. A file under its own name is whole.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ ROW_GROUP_ROWS = 32_768
 """Rows per Parquet row group: about 10–30 MB of text, the unit a reader must hold."""
 
 PUBLISHED_LEVEL = 3
-"""zstd's level for the final tables. Files between stages, which are read once or several times, are LZ4: reading takes
-half the time of zstd's level 1 and writing three quarters, for two fifths more room."""
+"""zstd's level for the final tables. Files between stages are LZ4, because they are read once or a few times: compared
+with zstd's level 1, reading takes half the time, writing three quarters of it, and the files are two fifths larger."""
 
 TEMPORARY = ".tmp-"
-"""Prefix of names that are being written; a killed run leaves such files and the next one removes them."""
+"""Prefix of the names of files that are being written. The next run removes those that a killed run has left."""
 
 
 class Store:
     """A folder of files under a root (a path or any fsspec URL). Paths given to it are relative to the root.
 
-    Cheap to pickle: it carries the root alone and opens the file system where it is used.
+    It is cheap to pickle: it holds the root alone, and each process opens the file system for itself.
     """
 
     def __init__(self, root: str) -> None:
@@ -176,10 +176,15 @@ class Store:
 
 
 def parquet_writer(file: IO[bytes], schema: pa.Schema, published: bool = False) -> pq.ParquetWriter:
-    """The one way this project writes Parquet, with page statistics; `published`: a final table.
+    """The writer of all Parquet files of this project, with page statistics.
 
-    Between stages only columns of dictionary type become dictionaries: to look for repeats among texts and ids takes
-    time and finds none.
+    Between stages only columns of dictionary type are dictionary-encoded. Among texts and ids the encoder would spend
+    time and find no repeats.
+
+    Args:
+        file: open for writing.
+        schema: of the tables.
+        published: whether the file belongs to a final table; see `PUBLISHED_LEVEL`.
     """
     codec = {"compression": "zstd", "compression_level": PUBLISHED_LEVEL} if published else {"compression": "lz4"}
     repeated = True if published else [field.name for field in schema if pa.types.is_dictionary(field.type)]

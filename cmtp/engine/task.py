@@ -1,4 +1,4 @@
-"""The unit of work: a function, and what it is called with.
+"""The unit of work: a function with its arguments.
 
 A task's function is an ordinary function of a stage's package. It is given the stage's job (where to work, with which
 settings) and arguments of its own, and it returns a Result::
@@ -9,7 +9,7 @@ settings) and arguments of its own, and it returns a Result::
     task(decide, job, f"decide-{exchange}-{index:05d}", index, exchange=exchange)
 
 mypy checks the arguments where the task is made. The name of a task is unique in its stage's folder and names its
-receipt; nothing else follows from it.
+receipt. Nothing else depends on the name.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Result:
         ledger: rows in and out by source, relation and reason; empty for tasks that decide nothing.
         rows: rows read.
         bytes: bytes of input read, for the rates shown.
-        figures: numbers for the manifest, each with the rule by which those of several tasks are merged. Nothing that
-            differs between two runs.
+        figures: numbers for the manifest, each with the rule by which those of several tasks are merged. No number here
+            may differ between two runs of the task.
         records: rows for later steps or the manifest, as JSON objects: a file that was read, a table that was written.
     """
 
@@ -57,7 +57,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Job(Generic[S_co]):
-    """Where a stage works, and how.
+    """The folder that a stage works in, and its settings.
 
     Attributes:
         store: the files of the build.
@@ -70,7 +70,7 @@ class Job(Generic[S_co]):
     settings: S_co
 
     def path(self, name: str) -> str:
-        """Path of a file of the stage's own."""
+        """Path of a file in the stage's folder."""
         return f"{self.folder}/{name}"
 
     def kept(self, index: int) -> str:
@@ -104,7 +104,7 @@ class Task:
         return self.function(self.job, **self.arguments)
 
     def digest(self) -> str:
-        """Changes when anything that the task is given changes. The folder's name covers code and stages before."""
+        """SHA-256 (hex) of all that the task is given. The folder's name covers its code and the stages before."""
         given = {
             "function": f"{self.function.__module__}:{self.function.__qualname__}",
             "folder": self.job.folder,
@@ -128,7 +128,7 @@ def task(
         kwargs: the same.
 
     Raises:
-        TypeError: the arguments are not the function's, or it is no function at the top of a module.
+        TypeError: the arguments do not fit the function, or the function is not at the top of a module.
     """
     if function.__qualname__ != function.__name__:
         raise TypeError(f"{function.__qualname__}: a task's function stands at the top of a module")

@@ -1,7 +1,7 @@
-"""Dot products whose bits do not depend on the processor, and the choice of the nearest passages by them.
+"""Dot products with the same bits on any processor, and the choice of the nearest passages by them.
 
-A sum in float32 depends on the order of its terms, and the order on the width of the processor's registers. Here the
-products and sums are float64, and the vectors come from fp16, as the encode stage stores them. That makes the result
+A sum in float32 depends on the order of its terms, and that order depends on the width of the processor's registers.
+Here products and sums are float64, and the vectors come from fp16, as the encode stage stores them. Then the result is
 exact: a value of fp16 is a multiple of 2^-24, so a product of two is a multiple of 2^-48, and a sum of products below
 32 in size has at most 53 bits. Whatever the order, no bit is lost. For other vectors the result is right to about 1e-16
 of the lengths' product, which rounding to float32 hides nearly always.
@@ -25,8 +25,8 @@ class RoughCandidates(NamedTuple):
     Attributes:
         rows: [n, c] int32, rows of the pool.
         scores: [n, c] float32, rough scores: each differs from the true one by at most the query's `error`.
-        counts: [n] int64, how many of the c there are; below 0: the query is not to be decided.
-        error: [n] float32.
+        counts: [n] int64, the number of candidates in each row; below 0: the query is not decided.
+        error: [n] float32, the largest difference between a rough and a true score.
     """
 
     rows: np.ndarray
@@ -93,8 +93,8 @@ def decide(
         scores: [n, k] float32, written.
 
     Returns:
-        [n] bool: step 3 scored all candidates, so a passage that is not among them could matter, too. It cannot where
-        the candidates are known to hold all that can matter.
+        [n] bool: whether step 3 scored all candidates. Then a passage that is not a candidate might be nearer, unless
+        the caller knows that the candidates include all passages that can be among the k.
     """
     k = rows.shape[1]
     exhausted = np.zeros(len(queries), np.bool_)

@@ -1,4 +1,4 @@
-"""Mixing of 64-bit numbers: bijections whose output looks random, so that any of its bits can be used."""
+"""Mixing of 64-bit numbers: bijections with outputs that look random, so that any of their bits can be used."""
 
 from __future__ import annotations
 

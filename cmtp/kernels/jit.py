@@ -8,7 +8,7 @@ So the folder of compiled kernels is named by a digest of all code that kernels 
 2. The digest covers them and whatever they import inside the package: kernels they call, constants they freeze.
 3. The folder is ``numba-<digest>`` in the first of these that can be written: ``$NUMBA_CACHE_DIR``,
    ``$XDG_CACHE_HOME/cmtp`` (``~/.cache/cmtp``), a temporary folder that goes when this process ends.
-4. A folder that no process has begun to use for `UNUSED_DAYS` days is removed when a new one is made.
+4. When a folder is made, folders that no process has begun to use for `UNUSED_DAYS` days are removed.
 5. Processes that share a folder write to it one at a time: see `_OneWriter`.
 
 Importing this module does all that and sets ``NUMBA_CACHE_DIR``, which worker processes inherit. Keep kernels in files
@@ -31,14 +31,14 @@ from typing import Any, Final, TypeVar
 from cmtp.engine import code
 
 UNUSED_DAYS: Final = 30
-"""Days after which a folder that nobody used is removed; going back to older code after that compiles again."""
+"""Days after which an unused folder is removed. Older code that is checked out later is then compiled again."""
 
 _NAME: Final = re.compile(r"numba-[0-9a-f]{16}")
 _DECLARES: Final = re.compile(rf"^\s*(?:from|import)\s+(?:numba|{re.escape(__name__)})\b".encode(), re.MULTILINE)
 
 
 def kernel_files() -> dict[str, Path]:
-    """What kernels depend on: the files that declare kernels and their closure, dotted name → source file."""
+    """The files that kernels depend on: those that declare kernels, and their closure, dotted name → source file."""
     modules = code.package_modules(code.PACKAGE)
     return code.closure(name for name, path in modules.items() if _DECLARES.search(path.read_bytes()))
 
@@ -71,7 +71,7 @@ def _parents() -> list[Path]:
 
 
 def _writable(folder: Path) -> bool:
-    """Make a folder and note the time; whether files can be written and locked there."""
+    """Make a folder, mark it as used now, and return whether files can be written and locked there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
@@ -83,11 +83,11 @@ def _writable(folder: Path) -> bool:
 
 
 def _sweep(parent: Path) -> None:
-    """Remove the folders of other code that no process has begun to use lately."""
+    """Remove folders of other code that no process has begun to use for `UNUSED_DAYS` days."""
     oldest = time.time() - UNUSED_DAYS * 86_400
     for folder in parent.iterdir():
         if _NAME.fullmatch(folder.name) and folder.stat().st_mtime < oldest:
-            shutil.rmtree(folder, ignore_errors=True)  # another process may be at it too
+            shutil.rmtree(folder, ignore_errors=True)  # another process may remove it too
 
 
 CACHE: Final = cache_folder()
@@ -103,7 +103,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class _OneWriter:
-    """The files of one kernel on disk, which one process at a time adds to.
+    """The files of one kernel on disk. One process at a time adds to them.
 
     Numba reads the kernel's index, takes the next free number for the compiled form, writes the index and then the
     form. Two processes that compile one kernel for different types at the same moment would take the same number. One

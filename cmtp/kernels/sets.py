@@ -1,4 +1,4 @@
-"""Sets as sorted arrays without repetitions, many of them one after the other.
+"""Sets as sorted arrays without repetitions. Many sets lie one after the other in one array.
 
 Set i is ``values[starts[i]:starts[i + 1]]``; there is one more start than sets.
 """
@@ -12,7 +12,7 @@ from cmtp.kernels.jit import kernel
 
 @kernel
 def sort_unique(values: np.ndarray) -> int:
-    """Sort in place and move each distinct value to the front, in order; returns how many there are."""
+    """Sort in place and move the distinct values to the front, in order. Returns their number."""
     values.sort()
     unique = 0
     for i in range(len(values)):
@@ -24,7 +24,7 @@ def sort_unique(values: np.ndarray) -> int:
 
 @kernel
 def count_common(values: np.ndarray, starts: np.ndarray, a: int, b: int, needed: float) -> int:
-    """How many values the sets a and b have in common; -1 as soon as it is certain to be fewer than `needed`."""
+    """The number of values that the sets a and b share; -1 as soon as it is certain to be lower than `needed`."""
     i, end_i = starts[a], starts[a + 1]
     j, end_j = starts[b], starts[b + 1]
     common = 0
@@ -46,7 +46,7 @@ def count_common(values: np.ndarray, starts: np.ndarray, a: int, b: int, needed:
 def jaccard(values: np.ndarray, starts: np.ndarray, a: int, b: int, threshold: float) -> float:
     """Jaccard similarity of the sets a and b, or -1 as soon as it is certain to be below the threshold.
 
-    Sets that have nothing in common have none: -1, whatever the threshold.
+    For sets that share no value it is -1, whatever the threshold.
     """
     size = starts[a + 1] - starts[a] + starts[b + 1] - starts[b]
     # |A ∩ B| / (|A| + |B| - |A ∩ B|) >= t  ⇔  |A ∩ B| >= t (|A| + |B|) / (1 + t)
@@ -68,7 +68,7 @@ def jaccard_reaches(
 
 @kernel
 def common_counts(values: np.ndarray, starts: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """How many values the sets left[i] and right[i] have in common: [n] int64."""
+    """The number of values that the sets left[i] and right[i] share: [n] int64."""
     out = np.empty(len(left), np.int64)
     for i in range(len(left)):
         out[i] = count_common(values, starts, left[i], right[i], 0.0)

@@ -1,10 +1,10 @@
-"""Hash tables for kernels: numba's own dictionaries cost ten times as much per key.
+"""Hash tables for kernels. Numba's own dictionaries take ten times as long per key.
 
 All use open addressing: a key is looked for from its first slot on, one slot after the other, until it or an empty slot
 is found. A table has 2^n slots, at least a quarter of which stay empty.
 
 - Rows by key: `repeated` and `grouped` find the rows that share a 64-bit key.
-- `KeyCounts` counts keys, and is emptied at no cost.
+- `KeyCounts` counts keys, and becomes empty without being cleared.
 - Packed entries hold a key and a value in one number: `find_entry`.
 """
 
@@ -25,7 +25,7 @@ _1 = np.uint64(1)
 
 @inlined
 def first_slot(key: np.uint64, shift: np.uint64) -> np.uint64:
-    """Where a key is looked for first; the shift is 64 - n for a table of 2^n slots."""
+    """The slot in which a key is looked for first. The shift is 64 - n for a table of 2^n slots."""
     return (key * GOLDEN) >> shift
 
 
@@ -54,10 +54,10 @@ def grouped(keys: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
     Args:
         keys: uint64 [rows].
-        order: uint64 [rows], by which the rows of a key are sorted; equal ones stay as they are.
+        order: uint64 [rows]. The rows of a key are sorted by it; rows with equal values keep their order.
 
     Returns:
-        int64 [:], rows, keys in the order in which they occur first; and int64 [groups + 1], where each key starts.
+        Rows int64 [:], by key, the keys in order of first occurrence; and int64 [groups + 1], where each key starts.
     """
     leaders, sizes = _leaders_of(keys)
     shared = sizes > 1
@@ -69,7 +69,7 @@ def grouped(keys: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def _leaders_of(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """int32 [rows] each: the leader of a row, the first row with its key; and how many rows a row leads."""
+    """The leader of each row (the first row with its key), and how many rows each row leads: int32 [rows] each."""
     leaders, sizes = np.empty(len(keys), np.int32), np.zeros(len(keys), np.int32)
     bits = max(2 * len(keys) - 1, 1).bit_length()
     _lead(keys, np.full(1 << bits, -1, np.int32), np.uint64(64 - bits), leaders, sizes)

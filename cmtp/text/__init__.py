@@ -1,4 +1,4 @@
-"""Chinese text as such: nothing here opens a user's corpus, knows a stage or decides what is kept.
+"""Functions on Chinese strings. Nothing here opens a user's corpus, knows a stage or decides which rows are kept.
 
 - `clean`, `passages`: text as it is read and cut.
 - `compare`: the comparison form. `script`: traditional and simplified. `frequent`: the most frequent characters.

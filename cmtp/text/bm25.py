@@ -1,7 +1,7 @@
-"""BM25 over the terms of texts (extra ``bm25``): the one BM25 of the project, whatever its terms are.
+"""BM25 over the terms of texts (extra ``bm25``). Terms are words, bigrams, or whatever a function gives.
 
 The formula is Lucene's: a term that n of N texts hold weighs ln(1 + (N - n + ½) / (n + ½)), and k1 = 1.2, b = 0.75
-(Robertson & Zaragoza 2009). bm25s computes it, with all weights worked out when the index is made.
+(Robertson & Zaragoza 2009). bm25s computes it; all weights are computed when the index is made.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class Bm25Index:
     """Texts by their terms.
 
     Args:
-        texts: m of them.
-        terms: the terms of a text, repeated as often as they occur: `cmtp.text.words.Segmenter.words`, for example.
+        texts: m texts.
+        terms: gives the terms of a text, each as often as it occurs, for example `cmtp.text.words.Segmenter.words`.
 
     Raises:
         ImportError: bm25s is missing.
@@ -33,7 +33,7 @@ class Bm25Index:
             raise ImportError("BM25 needs bm25s: pip install 'cmtp[bm25]'") from error
         self._terms = terms
         self._index: bm25s.BM25 = bm25s.BM25(k1=1.2, b=0.75, backend="numba", csc_backend="scipy")
-        # Numbers in place of terms, given out as they come: the library numbers a set, whose order differs by process.
+        # Terms are numbered in order of first occurrence. The library would number a set, in another order per process.
         self._numbers: dict[str, int] = {}
         numbers = [[self._numbers.setdefault(term, len(self._numbers)) for term in terms(text)] for text in texts]
         if self._numbers:
@@ -43,7 +43,7 @@ class Bm25Index:
         """The texts with the highest scores.
 
         Args:
-            queries: n of them.
+            queries: n queries.
             k: at most the number of texts.
 
         Returns:

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 def string_buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     """The UTF-8 bytes and the offsets of a string column; nulls are empty strings.
 
-    No text is copied, unless the column has several chunks or nulls, or is dictionary-encoded or a string view. A
-    polars column comes here by `to_arrow`.
+    No text is copied, unless the column has several chunks or nulls, or is dictionary-encoded or a string view. Convert
+    a polars column with its `to_arrow` first.
 
     Returns:
         Bytes uint8, read-only, and offsets int64 [rows + 1]: text i is `data[offsets[i]:offsets[i + 1]]`.
@@ -35,6 +35,6 @@ def string_buffers(texts: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.nd
 
 
 def _read_only(data: np.ndarray) -> np.ndarray:
-    """The array as the one type that kernels are compiled for, whichever kind of buffer Arrow holds."""
+    """The array made read-only: numba compiles kernels for one type, whichever kind of buffer Arrow has."""
     data.flags.writeable = False
     return data

@@ -1,4 +1,4 @@
-"""The cleaning that every text gets when it is read: white space, line ends, control characters."""
+"""Cleans the white space, line ends and control characters of every text that is read."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _LINE_END: Final = re.compile("[\x0b\x0c\x85\u2028\u2029]")
 _OTHER: Final = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u1680\u200b\u200c\u200e\u200f\u2028-\u202e\u205f\u2060\ufeff]"
 )
-"""Characters that `str.split` treats otherwise than cleaning does: those that are removed or end a line, and those that
-Python counts as white space but that stay (U+1680)."""
+"""Characters for which `str.split` and cleaning differ: those that cleaning removes, those that end a line, and U+1680,
+which Python counts as white space and cleaning keeps."""
 _SPACE: Final = "\t\xa0\u2000-\u200a\u202f\u3000"
 _SPACES: Final = re.compile(f" [ {_SPACE}]+|[{_SPACE}][ {_SPACE}]*")  # a single space stays as it is: most are single
 _LEAD_IN: Final = re.compile(r"(?:^|(?<=[。！？；!?;]))[^。！？；!?;\n]{0,40}[：:][\s*_]*\Z", re.MULTILINE)
 
 
 def without_lead_in(text: str) -> str:
-    """Drop the last sentence of a text if it only leads to something that is left out, like 运行命令： before code.
+    """Drop the last sentence of a text if it only introduces what was left out, like 运行命令： before code.
 
     The sentence has up to 40 characters and ends with a colon. It stays where dropping it would leave a bracket, a
     quotation or emphasis open.
@@ -48,8 +48,8 @@ def clean(text: str) -> str:
 def _lines(text: str) -> list[str]:
     """The lines of a text, each clean.
 
-    Everything that cleaning changes is not printable to Python, except a second space. So `str.isprintable` tells at
-    once that a line is clean, as nearly all are.
+    Python counts all characters that cleaning changes as not printable, and cleaning also changes a second space. So a
+    line without a double space is clean if `str.isprintable` holds, as it does for nearly all lines.
     """
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -63,7 +63,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _clean_line(line: str) -> str:
-    if not _OTHER.search(line):  # then `str.split` splits at the white space that is meant here
+    if not _OTHER.search(line):  # then `str.split` and cleaning agree about white space
         words = line.split()
         if not words:
             return " " if line else ""

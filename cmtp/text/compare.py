@@ -1,8 +1,8 @@
-"""The comparison form of a text: what two texts are compared by. It is never written out.
+"""The comparison form of a text. Two texts are copies if their forms are equal. The form is never written out.
 
 1. Unfold compatibility characters (full width, ligatures, circled digits) and fold case: Ａ, ⓐ and A become a.
 2. Replace traditional characters by simplified ones.
-3. Drop what is not substance: white space, controls, zero-width characters, variation selectors, punctuation,
+3. Drop what carries no meaning: white space, controls, zero-width characters, variation selectors, punctuation,
    pictographs. Letters, ideographs, digits, combining marks, ``%``, mathematical and currency signs stay: article 12 is
    not article 13, C++ is not C, and < is not >.
 4. Where punctuation or space stood between two digits, put a point: 1.5 is not 15, and 3–4 people are not 34.
@@ -83,10 +83,10 @@ class ComparisonTable(NamedTuple):
 
 
 _KEPT_SIGNS: Final = frozenset("%‰+<=>")
-"""Signs that carry substance although some of them are punctuation to Unicode (% is Po)."""
+"""Signs that carry meaning although Unicode counts some of them as punctuation (% is Po)."""
 
 _FRAME: Final = frozenset("|~")
-"""ASCII characters of frames and rules that Unicode counts among the mathematical signs."""
+"""ASCII characters that draw frames and lines. Unicode counts them among the mathematical signs."""
 
 _DROPPED: Final = _FRAME | frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u3164"  # fillers and joiners that Unicode calls letters and marks
@@ -97,18 +97,18 @@ _DROPPED: Final = _FRAME | frozenset(
 
 _PLANES: Final = (range(0x3400), range(0xA000, 0xAC00), range(0xD7A4, 0xD800), range(0xE000, 0x20000))
 _PLANES_END: Final = (range(0x2F800, 0x2FA20), range(0xE0000, 0xE0200))
-"""Where characters may change: everywhere except among unified ideographs, of which OpenCC's table lists those that
-change, and Hangul syllables, which are left composed."""
+"""Code points that may change. Two blocks are left out: unified ideographs, because OpenCC's table lists those that
+change, and Hangul syllables, which stay composed."""
 
 
 @lru_cache(maxsize=1)
 def comparison_table() -> ComparisonTable:
-    """The table of Python's Unicode data and OpenCC's dictionary, made once per process in about 0.1 s."""
+    """The table, from Python's Unicode data and OpenCC's dictionary. It is made once per process, in about 0.1 s."""
     simple = simplified()
     single = np.arange(0x110000, dtype=np.int32)
     expansion: list[int] = [0, 0]  # -1 is a separator; 0 could not be negative
     for point in sorted({*_changing(), *map(ord, simple)}):
-        if unicodedata.category(chr(point)) in ("Cn", "Co"):  # stand for themselves, and are most of them
+        if unicodedata.category(chr(point)) in ("Cn", "Co"):  # the majority, which stay as they are
             continue
         form = [ord(simple.get(char, char)) for char in _unfold(chr(point)) if _stays(char)]
         if len(form) == 1:
@@ -144,7 +144,7 @@ def _invisible(char: str) -> bool:
 
 _POINT: Final = ord(".")
 _ROOM: Final = np.uint64(32)
-"""More than one code point can become (at most 18, U+FDFA)."""
+"""More than the code points that one code point can become (at most 18, for U+FDFA)."""
 
 _1: Final = np.uint64(1)  # positions in buffers are unsigned, see `cmtp.text.utf8`
 
@@ -153,7 +153,7 @@ _1: Final = np.uint64(1)  # positions in buffers are unsigned, see `cmtp.text.ut
 def _fold(data: np.ndarray, offsets: np.ndarray, table: ComparisonTable, folded: Folded) -> bool:
     """Decode, map and pack all rows; False where `folded` has too little room.
 
-    `separated` says that punctuation or space stood between the character before and this one.
+    `separated`: there was punctuation or space between the last character written and this one.
     """
     single, expansion, out = table.single, table.expansion, folded.codes
     count, room = np.uint64(0), np.uint64(len(out))

@@ -1,4 +1,4 @@
-"""The most frequent characters of modern Chinese, by which text is told from bytes decoded wrongly."""
+"""The most frequent characters of modern Chinese. Text that was decoded wrongly has few of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIMPLIFIED: Final = (
 TRADITIONAL: Final = (
     "這個們來為國說時會對過發後裡種經麼學現當沒動還進樣開從實軍無長機與業將兩間問應戰頭體見產關點話給門"
 )
-"""Frequent characters that look otherwise in traditional script."""
+"""The traditional forms of frequent characters, where they differ from the simplified ones."""
 
 MARKS: Final = "，。、：；！？（）“”《》"
 """Frequent punctuation."""

@@ -1,4 +1,4 @@
-"""128-bit hashes of texts, by which equal ones are found."""
+"""128-bit hashes of texts, for finding equal ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _S35: Final = np.uint64(35)
 
 @kernel
 def _hash(codes: np.ndarray, ends: np.ndarray, seed: np.uint64, out: np.ndarray) -> None:
-    """Two codes at a time; an odd last one alone."""
+    """Mix in two codes at a time. If their number is odd, the last one is mixed in alone."""
     for row in range(len(ends) - 1):
         low, high = seed ^ _K1, seed ^ _M2
         i, end = np.uint64(ends[row]), np.uint64(ends[row + 1])  # unsigned, see cmtp.text.utf8
@@ -45,7 +45,7 @@ def _hash(codes: np.ndarray, ends: np.ndarray, seed: np.uint64, out: np.ndarray)
 
 
 def hash_folded(folded: Folded) -> np.ndarray:
-    """128-bit hash of every comparison form: uint64 [rows, 2]. All empty forms have the same."""
+    """128-bit hash of every comparison form: uint64 [rows, 2]. All empty forms have the same hash."""
     out = np.empty((len(folded.ends) - 1, 2), np.uint64)
     _hash(folded.codes, folded.ends, np.uint64(0), out)
     return out

@@ -1,10 +1,10 @@
 """Character n-grams as 64-bit hashes, and texts as sets of them.
 
-The hash of the n-gram c₁…cₙ is mixed from c₁bⁿ⁻¹ + … + cₙ modulo 2^64 and its width n. The sum rolls: the next one
-takes two multiplications. N-grams of unlike width do not meet.
+The hash of the n-gram c₁…cₙ is mixed from c₁bⁿ⁻¹ + … + cₙ modulo 2^64 and its width n (Rabin and Karp's rolling hash):
+the sum for the next n-gram takes two multiplications. N-grams of different widths have different hashes.
 
-Where the n-grams of all widths that begin at one character are wanted, each is hashed from the shorter one before it
-(`longer_ngram`): the learned filter's features.
+The learned filter needs the n-grams of all widths that begin at a character. It hashes each from the one that is a
+character shorter (`longer_ngram`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cmtp.kernels.jit import inlined, kernel
 from cmtp.text.compare import Folded
 
 NO_NGRAM: Final = np.uint64(0xCBF29CE484222325)
-"""What the hash of the first character is made from: the offset basis of FNV-1a."""
+"""The hash of the empty n-gram, from which that of the first character is made: the offset basis of FNV-1a."""
 
 SHORT: Final = 12
 """Texts of up to this many characters are compared by `SHORT_SHINGLE`-grams."""
@@ -32,7 +32,7 @@ _1: Final = np.uint64(1)
 
 @kernel
 def ngram_hashes(codes: np.ndarray, width: int, out: np.ndarray) -> int:
-    """Write the hash of every n-gram of a text, in order; returns how many, 0 for a text shorter than `width`.
+    """Write the hash of every n-gram of a text, in order. Returns their number, 0 for a text shorter than `width`.
 
     Args:
         codes: integers [n], the text's code points.
@@ -66,10 +66,10 @@ def longer_ngram(shorter: np.uint64, code: int) -> np.uint64:
 
 @kernel
 def shingle_hashes(codes: np.ndarray, width: int, out: np.ndarray) -> int:
-    """Write the hash of every shingle of a text, in order; returns how many: at least 1 unless the text is empty.
+    """Write the hash of every shingle of a text, in order. Returns their number: at least 1 unless the text is empty.
 
-    A shingle has `width` characters, in a text of up to `SHORT` characters at most `SHORT_SHINGLE`; a text shorter than
-    that is one shingle.
+    A shingle is an n-gram of `width` characters. In a text of up to `SHORT` characters it has at most `SHORT_SHINGLE`.
+    A text shorter than a shingle is one shingle.
     """
     if len(codes) == 0:
         return 0
@@ -118,7 +118,7 @@ def _sort_hashes(hashes: np.ndarray, count: int, heads: np.ndarray, out: np.ndar
 
     Args:
         hashes: uint64, the first `count` are sorted.
-        count: how many.
+        count: their number.
         heads: uint32 [4 × count + 3], working memory: where each bucket's next hash goes.
         out: uint64 [count].
     """

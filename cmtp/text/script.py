@@ -1,8 +1,8 @@
 """Traditional and simplified script: OpenCC's table of characters.
 
-Three forms of a text are built on it, each for one purpose and none ever written out:
+Three forms of a text are built on it. Each serves one purpose, and none is written out:
 
-- the comparison form (`cmtp.text.compare`) keeps what carries substance: dedup, decontamination, mining;
+- the comparison form (`cmtp.text.compare`) keeps what carries meaning: dedup, decontamination, mining;
 - the matching form (`cmtp.filters.fold`) undoes tricks that hide a word from a filter, and keeps word boundaries;
 - the encoder's codes (`cmtp.encoders.distill.character_table`) keep letters and digits alone, in lower case.
 """
@@ -19,8 +19,9 @@ from types import MappingProxyType
 def simplified() -> Mapping[str, str]:
     """Traditional character → simplified character, one to one.
 
-    OpenCC lists the possible forms of a character, likeliest first; the first is taken. It has one chain, 薴 → 苧 → 苎;
-    chains are followed to their end, so that a simplified form is its own. 彷 and seven others stand for themselves.
+    OpenCC lists the possible forms of a character, the most likely one first. The first is taken. Its table has the
+    chain 薴 → 苧 → 苎. Chains are followed to their end, so that a simplified form does not change again. For 彷 and
+    seven others the first form is the character itself.
     """
     text = (files("opencc") / "dictionary" / "TSCharacters.txt").read_text(encoding="utf-8")
     rows = (line.split("\t") for line in text.splitlines() if line)

@@ -11,8 +11,8 @@ import numpy as np
 
 from cmtp.kernels.jit import inlined, kernel
 
-# Places in buffers are unsigned: a signed one might count from the end, and every access would have to ask. All of the
-# arithmetic on them is unsigned too, because numba makes the sum of a signed and an unsigned number a float.
+# Positions in buffers are unsigned, because for a signed one every access would check for a negative index. All
+# arithmetic on them is unsigned too, because in numba the sum of a signed and an unsigned integer is a float.
 _1: Final = np.uint64(1)
 _2: Final = np.uint64(2)
 _3: Final = np.uint64(3)
@@ -21,7 +21,7 @@ _4: Final = np.uint64(4)
 
 @inlined
 def decode_point(data: np.ndarray, at: np.uint64) -> tuple[int, np.uint64]:
-    """The code point that begins at byte `at`, and where the next one begins."""
+    """The code point that begins at byte `at`, and the position at which the next one begins."""
     first = np.int32(data[at])
     if first >> 4 == 0xE:  # most of Chinese
         point = (first & 0x0F) << 12 | (np.int32(data[at + _1]) & 0x3F) << 6 | (np.int32(data[at + _2]) & 0x3F)
@@ -41,7 +41,7 @@ def decode_point(data: np.ndarray, at: np.uint64) -> tuple[int, np.uint64]:
 
 @kernel
 def encode_point(point: int, out: np.ndarray, at: int) -> int:
-    """Write a code point at byte `at` of `out`; returns where the next one goes."""
+    """Write a code point at byte `at` of `out`. Returns the position of the next one."""
     if point < 0x80:
         out[at] = point
         return at + 1

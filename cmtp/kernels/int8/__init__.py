@@ -5,9 +5,9 @@ Contract of `nearest`, the one function that the rest of the project calls:
 - In: queries [n, dim] and a pool [m, dim], float32, contiguous; k.
 - Out: rows int64 and scores float32, [n, k] each: best first, equal scores by row. Exact: the rows are those of a
   search that scores every passage with `cmtp.kernels.dot`, and so are the scores, bit by bit.
-- Or None, where this processor lacks the instruction or the search is too small to gain from it. The caller then has
-  to search by itself and gets the same bytes, if it too decides by `cmtp.kernels.dot.decide`.
-- Queries with too many near misses are not decided: their numbers come back and the caller searches for them.
+- Or None, if this processor lacks the instruction or the search is too small to gain from it. The caller then searches
+  by itself. It gets the same bytes if it also decides by `cmtp.kernels.dot.decide`.
+- Queries with too many near misses are not decided. `Found.given_up` names them, and the caller searches for them.
 - The number of threads changes nothing.
 
 Inside: `scan` finds the candidates (the algorithm and its invariants are written there); `tile` is its innermost step,

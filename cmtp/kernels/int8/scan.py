@@ -1,19 +1,19 @@
-"""Exact search for the nearest passages: a scan in int8 finds all that can be among them, float64 decides.
+"""Exact search for the nearest passages. A scan in int8 finds all that can be among them, and float64 decides.
 
-The numbers. A pool vector p is held as p̂ = int8 values × a scale of its own, after the pool's mean was taken off (that
-shifts all scores of a query alike and makes the error smaller); a query q as q̂. The scan's score q̂·p̂ differs from the
-true one by at most ε = |q̂||p - p̂| + |q - q̂||p| (Cauchy-Schwarz), where the pool's largest lengths stand for each
-passage's own.
+The numbers. The pool's mean is subtracted from every pool vector, which shifts all scores of a query by the same amount
+and makes the error smaller. A pool vector p is then stored as p̂ = int8 values × a scale of its own, a query q as q̂.
+The scan's score q̂·p̂ differs from the true one by at most ε = |q̂||p - p̂| + |q - q̂||p| (Cauchy-Schwarz), where the
+pool's largest lengths stand for each passage's own.
 
 The search, for each block of queries:
 
 1. Go through the pool in panels of 48 passages, and through the queries in groups of 8; `tile` scores each group and
-   panel and says which scores reach their query's limit.
+   panel and marks the scores that reach their query's limit.
 2. Put those passages among the query's candidates, and count their scores in a histogram.
 3. When the buckets from `level` + 1 upward hold at least k scores, raise `level`, and with it the limit: the lower edge
    of bucket `level`, less 2ε.
-4. When a query's candidates fill their room, drop those that the limit has risen past. When that frees less than half,
-   give the query up.
+4. When a query has `ROOM` candidates, drop those that are now below the limit. If more than half are left, give the
+   query up.
 5. `cmtp.kernels.dot.decide` scores the candidates in float64 and keeps the k nearest.
 
 Invariants of steps 2 to 4, for each query that is not given up:
@@ -22,8 +22,9 @@ Invariants of steps 2 to 4, for each query that is not given up:
 - I2. The limit is that edge less 2ε (-inf while `level` is 0), and never falls.
 - I3. Every passage seen whose scan score reaches the limit is among the candidates.
 
-So nothing is lost. A passage below the limit has a scan score below edge - 2ε, hence a true score below edge - ε. By I1
-there are k passages with scan scores ≥ edge, hence true scores ≥ edge - ε: all of them are nearer.
+So no passage among the k nearest is lost. A passage below the limit has a scan score below edge - 2ε, hence a true
+score below edge - ε. By I1 there are k passages with scan scores ≥ edge, hence true scores ≥ edge - ε: all of them are
+nearer.
 """
 
 from __future__ import annotations
@@ -40,13 +41,13 @@ from cmtp.kernels.int8.tile import PASSAGES, QUERIES, lowest_bit, supported, til
 from cmtp.kernels.jit import inlined, kernel
 
 QUERIES_PER_BLOCK = 256
-"""Queries scanned together: their bytes stay in the second cache while the pool goes by."""
+"""Queries scanned together. Their bytes stay in the second-level cache during the pass through the pool."""
 
 ROOM = 8192
-"""Candidates held per query (step 4)."""
+"""Most candidates of a query (step 4)."""
 
 BUCKETS = 512
-"""Of the histogram of a query's scores (step 3)."""
+"""Buckets of the histogram of a query's scores (step 3)."""
 
 SAFETY = np.float32(1e-5)
 """Added to ε, relative to the largest score there can be: the rounding of float32 sums."""
@@ -65,10 +66,10 @@ class PackedPool(NamedTuple):
     Attributes:
         bytes: uint8 [panels, steps, 48, 4]: value + 128, four dimensions of 48 passages side by side.
         scale: float32 [panels × 48], scales of the passages.
-        mean: float32 [dim], taken off before.
-        rows: passages of the pool.
-        length: longest vector, as held.
-        error: longest difference between a vector and what is held of it.
+        mean: float32 [dim], of the pool.
+        rows: number of passages.
+        length: largest length of p̂ over all passages.
+        error: largest length of p - p̂.
     """
 
     bytes: np.ndarray
@@ -84,7 +85,7 @@ class PackedQueries(NamedTuple):
 
     Attributes:
         bytes: int8 [groups, steps, 8, 4], four dimensions of 8 queries side by side.
-        bias: int32 [groups × 8], takes off what the 128 that the pool's bytes are raised by adds to a sum.
+        bias: int32 [groups × 8], start of a query's sums. It cancels the 128 that is added to the pool's values.
         scale: float32 [n], scales of the queries.
         reach: float32 [n], largest score there can be.
         error: float32 [n], ε.
@@ -121,7 +122,7 @@ def nearest(queries: np.ndarray, pool: np.ndarray, k: int) -> Found | None:
         k: at most m.
 
     Returns:
-        None where the processor lacks the instruction, or faiss is as fast.
+        None if the processor lacks the instruction, or the search is so small that faiss is as fast.
     """
     few = len(queries) < MIN_QUERIES or len(queries) * len(pool) < MIN_PRODUCTS
     if few or k * 4 > ROOM or not supported():
@@ -141,7 +142,7 @@ def nearest(queries: np.ndarray, pool: np.ndarray, k: int) -> Found | None:
 
 
 def pack(pool: np.ndarray) -> PackedPool:
-    """Bring a pool [m, dim] into the scan's form."""
+    """Convert a pool [m, dim] float32 into int8."""
     m, dim = pool.shape
     panels, steps = -(-m // PASSAGES), -(-dim // 4)
     mean = pool.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -162,7 +163,7 @@ def pack(pool: np.ndarray) -> PackedPool:
 
 
 def _round(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """int8 values of each row, its scale, and the lengths of what they hold and of what they miss."""
+    """For each row: int8 values, scale, length of values × scale, and length of its difference from the row."""
     top = np.abs(rows).max(axis=1)
     scale = np.where(top > 0, top / np.float32(127), np.float32(1)).astype(np.float32)
     values = np.rint(rows / scale[:, None]).astype(np.int8)
@@ -171,7 +172,7 @@ def _round(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
 
 
 def near_misses(queries: np.ndarray, packed: PackedPool, k: int) -> RoughCandidates:
-    """All passages that can be among the k nearest of each of n queries, and others; counts of -1: too many."""
+    """Candidates of n queries: all passages that can be among the k nearest, and others. Counts of -1: given up."""
     block = _pack_queries(queries, packed)
     rows, rough = np.empty((len(queries), ROOM), np.int32), np.empty((len(queries), ROOM), np.float32)
     counts = _scan(block, packed, k, rows, rough)
@@ -200,9 +201,9 @@ def _pack_queries(queries: np.ndarray, packed: PackedPool) -> PackedQueries:
 
 @kernel
 def _scan(block: PackedQueries, packed: PackedPool, k: int, rows: np.ndarray, rough: np.ndarray) -> np.ndarray:
-    """Steps 1 to 4: writes candidates (rows) and their scores (rough), [n, ROOM] each; returns how many, -1: given up.
+    """Steps 1 to 4. Write candidates (rows) and their scores (rough), [n, ROOM] each. Returns counts; -1: given up.
 
-    I1 to I3 hold whenever the loop over a query's hits comes round.
+    I1 to I3 hold at the start of every round of the loop over a query's hits.
     """
     n = len(rows)
     counts, level, above = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
@@ -226,7 +227,7 @@ def _scan(block: PackedQueries, packed: PackedPool, k: int, rows: np.ndarray, ro
                     j = lowest_bit(hits)
                     hits &= hits - np.uint64(1)
                     row, score = panel * PASSAGES + j, scores[i, j]
-                    if row >= packed.rows or score < limit[q]:  # the last panel's rest; the limit has risen meanwhile
+                    if row >= packed.rows or score < limit[q]:  # padding of the last panel, or the limit rose since
                         continue
                     if counts[q] == ROOM:
                         counts[q] = _drop(rows[q], rough[q], limit[q])
@@ -252,7 +253,7 @@ def _scan(block: PackedQueries, packed: PackedPool, k: int, rows: np.ndarray, ro
 
 @inlined
 def _bucket(score: np.float32, reach: np.float32) -> int:
-    """Bucket of a score; they divide -reach to reach equally."""
+    """Bucket of a score. The buckets divide the range from -reach to reach equally."""
     place = int((score + reach) * (BUCKETS / (2 * max(reach, np.float32(1e-30)))))
     return min(max(place, 0), BUCKETS - 1)
 

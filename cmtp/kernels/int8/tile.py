@@ -1,8 +1,8 @@
 """The innermost step of the int8 scan: 8 queries × 48 passages, in the AVX-512 VNNI instruction `vpdpbusd`.
 
-It multiplies 64 pairs of bytes (passage unsigned, query signed), adds them up in fours and adds the sums to 16 int32:
-four times the products per instruction of float32. numba does not find it by itself, so it is written out here in
-LLVM's intermediate language. What is emitted, with a register of 16 lanes for 16 passages::
+It multiplies 64 pairs of bytes (passage unsigned, query signed), adds each four products up and adds the sums to 16
+int32: four times as many products per instruction as float32. Numba does not emit it, so this module writes LLVM's
+intermediate language. The code that it emits, with a register of 16 lanes for 16 passages::
 
     sums[i][v] = 16 times bias[i]                                    for 8 queries i, 3 registers v
     for step in range(steps):                                        four dimensions at a time
@@ -14,8 +14,8 @@ LLVM's intermediate language. What is emitted, with a register of 16 lanes for 1
             scores[i][v] = float32(sums[i][v]) * scale[v]
             masks[i] |= (scores[i][v] >= limit[i]) << 16 v
 
-Where the processor lacks the instruction, the same sums are emitted in plain operations. That is slower than float32
-and only for tests: they run the whole scan on any processor, all but this one instruction.
+For a processor without the instruction it emits plain operations with the same sums. They are slower than float32 and
+serve the tests, which thus run the whole scan, without this one instruction, on any processor.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def tile(typing: Any, steps: Any, inputs: Any, outputs: Any) -> Any:
     """Score a tile; in numba code: ``tile(steps, inputs, outputs)``.
 
     Args:
-        typing: numba's.
+        typing: numba's typing context.
         steps: groups of four dimensions, at least 1.
         inputs: addresses (intp) of
 
@@ -73,7 +73,7 @@ def tile(typing: Any, steps: Any, inputs: Any, outputs: Any) -> Any:
 
 @intrinsic
 def lowest_bit(typing: Any, mask: Any) -> Any:
-    """Place of the lowest bit that is set in a uint64 other than 0, as an int64."""
+    """Position of the lowest bit that is set in a uint64 other than 0, as an int64."""
 
     def emit(context: Any, builder: ir.IRBuilder, signature: Any, arguments: list[ir.Value]) -> ir.Value:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
@@ -93,7 +93,7 @@ def _emit_tile(context: Any, builder: ir.IRBuilder, signature: Any, arguments: l
 def _emit_sums(
     builder: ir.IRBuilder, steps: ir.Value, queries: ir.Value, panel: ir.Value, bias: ir.Value
 ) -> list[ir.Value]:
-    """The loop over steps; returns the registers of sums, those of a query together."""
+    """The loop over steps. Returns the registers of sums, ordered by query."""
     starts = [_broadcast(builder, _load(builder, bias, _I32, i), _SUMS) for i in range(QUERIES)]
     entry, loop, done = builder.block, builder.append_basic_block("step"), builder.append_basic_block("scored")
     builder.branch(loop)
@@ -122,14 +122,14 @@ def _emit_sums(
 
 
 def _vpdpbusd(builder: ir.IRBuilder, sums: ir.Value, passages: ir.Value, query: ir.Value) -> ir.Value:
-    """The sums, each raised by four products of an unsigned byte of a passage and a signed one of the query."""
+    """The sums, each plus four products of an unsigned byte of a passage and a signed byte of the query."""
     function = ir.FunctionType(_SUMS, [_SUMS, _SUMS, _SUMS])
     operands = [passages, query, sums]
     return builder.asm(function, "vpdpbusd $2, $1, $0", "=v,v,v,0", operands, side_effect=False)
 
 
 def _add_products(builder: ir.IRBuilder, sums: ir.Value, passages: ir.Value, query: ir.Value) -> ir.Value:
-    """What `_vpdpbusd` does, in operations of any processor."""
+    """The result of `_vpdpbusd`, in operations that any processor has."""
     as_bytes, wide = ir.VectorType(ir.IntType(8), 4 * LANES), ir.VectorType(_I32, 4 * LANES)
     unsigned = builder.zext(builder.bitcast(passages, as_bytes), wide)
     products = builder.mul(unsigned, builder.sext(builder.bitcast(query, as_bytes), wide))
