@@ -84,6 +84,19 @@ def test_errors_are_spent_where_they_save_most():
     assert found.share == pytest.approx(found.bands["noisy"].share * 0.1, abs=1e-3)
 
 
+@pytest.mark.parametrize(("refused", "low"), [(3, -np.inf), (5, 1.0)])
+def test_a_lost_pair_counts_as_two_errors(refused, low):
+    """Of the pairs with the lower score the expensive encoder keeps 2: to reject them all costs 4, to keep them all
+    costs 1 for each that it refuses.
+    """
+    cheap = np.array(([0] * (2 + refused) + [1] * 5) * 20, np.float32)
+    keep = np.array(([True] * 2 + [False] * refused + [True] * 5) * 20)
+    none = np.zeros(0, np.float32)
+    found = bands_for_agreement({"a": ScoredSample(cheap, keep, 100, none, none.astype(bool))}, 0.4)
+    assert found.share == 0
+    assert found.bands["a"].low == low
+
+
 @given(
     st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=40),
     st.lists(st.tuples(st.integers(-3, 3), st.booleans()), max_size=20),
