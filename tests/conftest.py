@@ -1,11 +1,13 @@
 """What all tests share."""
 
 import os
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from cmtp.threads import limit_threads, usable_cores
+from tests.builds import SAMPLE, made_once, program
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # nothing is fetched, and what would be fails at once
 limit_threads()  # as in every process of a build, before a library reads it
@@ -22,3 +24,21 @@ settings.load_profile("cmtp")
 def pytest_xdist_auto_num_workers():
     """How many processes `-n auto` starts."""
     return usable_cores()
+
+
+@pytest.fixture(scope="session")
+def sample_shards(tmp_path_factory):
+    """The sample corpus, built by the command line with two workers; not to be changed."""
+    return made_once(
+        tmp_path_factory,
+        "sample-shards",
+        lambda out: program("build", "--source", SAMPLE / "raw", "--out", out, "--workers", 2),
+    )
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Commands that set the number of torch's threads leave it to no other test."""
+    yield
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tests.builds import SAMPLE, cli, published
+from tests.builds import SAMPLE, program, published
 
 ENTRY_POINTS = """
 [cmtp.formats]
@@ -48,7 +48,7 @@ def build(tmp_path_factory):
     options = [word for setting in settings for word in ("--set", setting)]
     for out, *how in (("out", "--workers", 2), ("backwards", "--engine", "backwards")):
         command = ["build", "--source", folder / "raw", "--out", folder / out, *how, *options]
-        cli(*command, env=os.environ | {"PYTHONPATH": path})
+        program(*command, env=os.environ | {"PYTHONPATH": path})
     return folder / "out"
 
 

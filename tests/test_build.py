@@ -11,10 +11,8 @@ from tests.builds import SAMPLE, cli, published, receipts, stop
 
 
 @pytest.fixture(scope="module")
-def shards(tmp_path_factory):
-    out = tmp_path_factory.mktemp("build") / "shards"
-    cli("build", "--source", SAMPLE / "raw", "--out", out, "--workers", 2)
-    return out
+def shards(sample_shards):
+    return sample_shards
 
 
 def test_the_result_verifies_and_polars_reads_it(shards):
@@ -67,16 +65,16 @@ TASK_ENDED = ("cmtp.engine.progress", "BuildProgress.task")
 
 def test_killed_five_times_it_continues_and_ends_with_the_same_bytes(shards, tmp_path):
     out = tmp_path / "killed"
-    arguments = ("build", "--source", SAMPLE / "raw", "--out", out, "--workers", 2)
+    arguments = ("build", "--source", SAMPLE / "raw", "--out", out, "--workers")
     total = sum(stage["tasks"] for stage in json.loads((shards / "timings.json").read_text())["stages"].values())
     before = {}
     for share in (0.05, 0.25, 0.45, 0.65, 0.85):
-        stop("KILL", (*TASK_ENDED, int(total * share) + 1), *arguments)
+        stop("KILL", (*TASK_ENDED, int(total * share) + 1), *arguments, 2)
         assert not (out / "manifest.json").exists()
         now = receipts(out)
         assert before.items() <= now.items()  # a finished task was not done again: its receipt has not been touched
         before = now
-    _, err = cli(*arguments)
+    _, err = cli(*arguments, 1)
     assert "tasks done before" in err
     assert {path: time for path, time in receipts(out).items() if path in before}.items() <= before.items()
     assert published(out) == published(shards)
@@ -84,12 +82,12 @@ def test_killed_five_times_it_continues_and_ends_with_the_same_bytes(shards, tmp
 
 def test_after_ctrl_c_the_next_run_continues(shards, tmp_path):
     out = tmp_path / "stopped"
-    arguments = ("build", "--source", SAMPLE / "raw", "--out", out, "--workers", 2)
-    _, err = stop("INT", (*TASK_ENDED, 10), *arguments)
+    arguments = ("build", "--source", SAMPLE / "raw", "--out", out, "--workers")
+    _, err = stop("INT", (*TASK_ENDED, 10), *arguments, 2)
     assert err.endswith("cmtp: stopped; the same command continues where it was: finished work is kept\n")
     before = receipts(out)
     assert len(before) >= 10
-    _, err = cli(*arguments)
+    _, err = cli(*arguments, 1)
     assert "tasks done before" in err
     assert {path: time for path, time in receipts(out).items() if path in before}.items() <= before.items()
     assert published(out) == published(shards)

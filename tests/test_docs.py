@@ -27,6 +27,8 @@ STAND_INS = {
 """What a reader puts in place of a word of the page."""
 
 SMALLER = {
+    "build": ["--workers", "1"],
+    "mine": ["--workers", "1"],
     "calibrate": ["--set", "similarity.min_sample=100"],
     "train": [word for setting in TINY for word in ("--set", setting)],
     "probe": ["--steps", "2", "--seeds", "1"],

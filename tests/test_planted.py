@@ -6,18 +6,16 @@ import polars as pl
 import pytest
 
 from cmtp.sources.recognise import split_name
-from tests.builds import SAMPLE, cli
+from tests.builds import SAMPLE
 
 CASES = json.loads((SAMPLE / "planted.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
-def tables(tmp_path_factory):
-    out = tmp_path_factory.mktemp("planted") / "shards"
-    cli("build", "--source", SAMPLE / "raw", "--out", out, "--workers", 2)
+def tables(sample_shards):
     plain = pl.col(pl.Categorical).cast(pl.String)
-    pairs = pl.scan_parquet(f"{out}/pairs/*.parquet").with_columns(plain).collect()
-    rejects = pl.scan_parquet(f"{out}/rejects/*/*.parquet").with_columns(plain).collect()
+    pairs = pl.scan_parquet(f"{sample_shards}/pairs/*.parquet").with_columns(plain).collect()
+    rejects = pl.scan_parquet(f"{sample_shards}/rejects/*/*.parquet").with_columns(plain).collect()
     return pairs, rejects
 
 

@@ -13,7 +13,6 @@ from cmtp.sources.document import (
     Section,
     TextPair,
 )
-from cmtp.sources.labels import NEGATIVE
 
 SETTINGS = ExtractSettings(
     max_passage_chars=60, min_passage_chars=2, max_passages=2, max_answers=3, min_lead_chars=10, heading_path=True
@@ -100,22 +99,6 @@ def test_questions():
         ("query_document", "问", "乙", 1),
     ]
     assert pairs(Abstract("o", "s", "题", "摘要。")) == [("title_abstract", "题", "摘要。", 0)]
-
-
-def test_of_a_long_negative_one_piece_is_set_aside():
-    long = "甲。" * 40  # two pieces of 60 characters at most
-    found = list(pairs_of(QueryDocuments("o", "s", "问", ["乙"], [long, "丙"]), LIMITS))
-    assert [(pair.passage, pair.reason) for pair in found] == [
-        ("乙", ""),
-        ("甲。" * 30, NEGATIVE),
-        ("丙", NEGATIVE),
-    ]
-    judged = JudgedPassage("o", "s", long, [("问一", "1", ""), ("问二", "0", NEGATIVE)])
-    assert [(pair.query, pair.passage, pair.reason) for pair in pairs_of(judged, LIMITS)] == [
-        ("问一", "甲。" * 30, ""),
-        ("问一", "甲。" * 10, ""),
-        ("问二", "甲。" * 30, NEGATIVE),
-    ]
 
 
 def test_reading_takes_the_piece_that_holds_the_answer():

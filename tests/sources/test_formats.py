@@ -12,7 +12,7 @@ from cmtp.sources.formats.format import Format
 from cmtp.sources.listing import listing
 from cmtp.sources.recognise import _formats_by_suffix, format_of, names_source, readable, split_name, stem
 from cmtp.sources.tables import table_endings
-from tests.builds import cli
+from tests.builds import program
 from tests.sources.reading import broken, documents, jsonl, read
 from tests.sources.test_hostile import zipped
 
@@ -151,9 +151,9 @@ def test_a_format_of_another_package_works_in_a_build(tmp_path):
     for name, data in {"a.faq": faq.encode("gb18030"), "noending": faq.encode()}.items():
         (tmp_path / "raw").mkdir(exist_ok=True)
         (tmp_path / "raw" / name).write_bytes(data)
-    out, _ = cli("sources", env=environment)
+    out, _ = program("sources", env=environment)
     assert "    .faq: questions and answers" in out
-    cli("build", "--source", tmp_path / "raw", "--out", tmp_path / "out", "--until", "extract", env=environment)
+    program("build", "--source", tmp_path / "raw", "--out", tmp_path / "out", "--until", "extract", env=environment)
     kept = pl.concat([pl.read_parquet(path) for path in (tmp_path / "out").rglob("kept/part-*.parquet")])
     plain = kept.with_columns(pl.col("relation", "source").cast(pl.String)).select(
         "origin", "relation", "query", "source"
