@@ -65,10 +65,10 @@ class Count(IntEnum):
     """Lines that hold more than blanks."""
     LONGEST_RUN = 24
     """Length of the longest run of one letter (Han, kana or Latin); blanks do not end a run."""
-    DUP_LINE_CHARS = 25
-    """Characters, blanks excepted, of lines of at least four that occurred before in the row."""
-    DUP_NGRAM_CHARS = 26
-    """Characters that a 12-gram covers which occurred before in the row."""
+    DUP_LINE_UNITS = 25
+    """Units of lines of at least four that occurred before in the row."""
+    DUP_NGRAM_UNITS = 26
+    """Units that a 12-gram of units covers which occurred before in the row."""
     BIGRAM_CHARS = 27
     """Characters in the most frequent pair of Han characters; 0 where no pair occurs twice."""
     TOP_BIGRAM = 28
@@ -82,6 +82,14 @@ class Count(IntEnum):
     """Colons after at most four hexadecimal digits: 7 in an IPv6 address."""
     PLATES = 33
     """Capital letters after a province's character: 京A."""
+    UNITS = 34
+    """Letters of a script without spaces (西湖 has two), and words, numbers and identifiers (`units`)."""
+    NUMBERS = 35
+    """Units of digits alone: 1,024 and 2022-10-13 are one each."""
+    SIGNS = 36
+    """Punctuation and symbols; a run of one of them, as `-----` in a table, counts once."""
+    SPACED = 37
+    """Han characters with one space between them and the Han character before: 2 in 石 桥 的."""
 
 
 COUNT_COLUMNS: Final = tuple(count.name.lower() for count in Count)

@@ -6,9 +6,10 @@ Algorithm, for each row:
 2. Count what may be private data (digit runs, @, plates, …); it is looked for in code, too.
 3. Drop code: what stands between fences, and in `backticks` on one line.
 4. Count the classes of the remaining characters, words, UTF-8 read as Latin-1, and HTML tags.
-5. Count repetition: lines, 12-grams and pairs of Han characters seen before in this row, and runs of one letter.
+5. Count units (`units`) and repetition (`repetition`): lines, 12-grams and pairs of Han characters seen before in this
+   row, and runs of one letter.
 
-Each step is a kernel of its own over the arrays that step 1 filled. Step 5 is in `repetition`.
+Each step is a kernel of its own over the arrays that step 1 filled.
 """
 
 from __future__ import annotations
@@ -197,9 +198,10 @@ def _drop_code(text: Text, n: int, fenced: bool, counts: Counts) -> int:
 
 @kernel
 def _classes(text: Text, n: int, counts: Counts) -> None:
-    """Characters by class, PROSE, and the flags STOPS and GBK_LEADS of Han characters."""
-    _, entries, _ = text
-    stops, leads = 0, 0
+    """Characters by class, PROSE, SIGNS, and STOPS, GBK_LEADS and SPACED of Han characters."""
+    points, entries, _ = text
+    stops, leads, signs, spaced = 0, 0, 0, 0
+    before, second, point_before = chars.NEWLINE, chars.NEWLINE, 0  # classes of the last two characters
     for i in range(n):
         entry = entries[i]
         kind = entry & chars.CLASS
@@ -207,8 +209,13 @@ def _classes(text: Text, n: int, counts: Counts) -> None:
         if kind == chars.HAN:
             stops += entry & chars.STOP != 0
             leads += entry & chars.GBK_LEAD != 0
+            spaced += before == chars.SPACE and second == chars.HAN
+        elif kind == chars.SYMBOL or kind == chars.PUNCTUATION or kind == chars.SENTENCE_END:
+            signs += points[i] != point_before
+        before, second, point_before = kind, before, points[i]
     counts[Count.PROSE] = n - counts[Count.SPACES] - counts[Count.NEWLINES] - counts[Count.INVISIBLE]
     counts[Count.STOPS], counts[Count.GBK_LEADS] = stops, leads
+    counts[Count.SIGNS], counts[Count.SPACED] = signs, spaced
 
 
 @kernel

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import Final, NamedTuple
 
 import polars as pl
 
@@ -24,7 +24,7 @@ PLACEHOLDERS: Final = (
     Alternative(r"\{\{[^{}\n$(.]+\}\} ?[一-鿿，。：！]", "{{ name }}，"),
     Alternative(rf"%(?:{_HAN}+|[A-Z][A-Z_]+)%", "%USER_NAME%"),
     Alternative(
-        rf"{_OPENS}(?:请|請)?(?:在此|在这里|在此处)?(?:输入|輸入|填写|填寫|插入|替换|选择|选填)"
+        rf"{_OPENS}(?:请|請)?(?:在此|在这里|在此处)?(?:输入|輸入|填写|填寫|插入|选择|选填)"
         rf"[^\]】〕>）)\n]*{_CLOSES}",
         "【请输入地址】",
     ),
@@ -54,6 +54,11 @@ PLACEHOLDERS: Final = (
 PLACEHOLDER: Final = either(PLACEHOLDERS)
 """All of them in one expression; read by polars, hence Rust's regex syntax."""
 
+DESCRIBED: Final = (
+    r"(?:\}\}|[xX×╳]{3})[`\"”」]?[ ：:]*(?:是|为|為|表示|指|代表|用于|用於|对应|對應|会被|會被|将被|將被|格式)"
+)
+"""A placeholder that the text explains: {{TableName}} 是表的名称, 其中 xxxx 表示版本. A form explains none."""
+
 PLACEHOLDER_HINTS: Final = [
     "{{", "%", "在此", "在这里", "此处", "此處", "[", "【", "〔请", "〔請", "<请", "<請",
     "<您", "<你", "（请", "（請", "(请", "(請", "Lorem", "lorem",
@@ -73,6 +78,81 @@ ASKS_CODE: Final = (
     r"|标签|標籤|标记|標記|网页|網頁"
 )
 """A title or question whose answer may be code, markup or a log: 写一个 Python 函数, 网页上的表格."""
+
+ASKS_TEMPLATE: Final = (
+    r"(?i)模板|模版|範本|占位|佔位|变量|變數|插值|渲染|填空|template|placeholder|jinja|handlebars|mustache"
+)
+"""A title or question about placeholders: 通知模板里的变量."""
+ASKS_SIGNS: Final = (
+    r"(?i)emoji|ascii|latex|morse|摩尔斯|摩斯|莫尔斯|电码|電碼|盲文|颜文字|顏文字|表情|符号|符號|标点|標點|图案|圖案|网格|網格"
+    r"|公式|算式|方程|图形|圖形|条形图|表格|乐谱|樂譜|简谱|鼓点"
+)
+"""A title or question whose answer may be made of symbols: 摩尔斯电码, 用 ASCII 画一棵树."""
+
+
+class Shape(NamedTuple):
+    """Something that a short text says, as a pattern; read by polars, hence Rust's regex syntax.
+
+    Attributes:
+        hints: every match holds one of these.
+        pattern: what is looked for.
+        longest: characters of a text, at most.
+    """
+
+    hints: tuple[str, ...]
+    pattern: str
+    longest: int
+
+
+_MODEL: Final = "(?:AI|人工智能|人工智慧|(?:大型?)?[语語]言模型|聊天机器人|聊天機器人|虚拟助手|虛擬助手|智能助手)"
+_CANNOT: Final = "(?:无法|無法|不能|没有|沒有|不具备|不具備|不会|不會|没办法|沒辦法|做不到|不支持)"
+SHAPES: Final = {
+    "missing": Shape(
+        ("不存在", "找不到", "无法访问", "無法訪問", "已删除", "已刪除", "已被", "已经", "已經", "失效", "下架"),
+        r"(?:页面|頁面|网页|網頁|内容|內容|文章|帖子|链接|鏈接|商品|信息)[^。！？\n]{0,8}"
+        r"(?:不存在|找不到|无法访问|無法訪問|无法显示|(?:已|已经|已經|已被|被)(?:删除|刪除|移除|移走|下架|失效|过期|關閉|关闭))"
+        r"|(?:找不到|没有找到|未找到|無法找到|无法找到)[^。！？\n]{0,8}(?:页面|頁面|网页|網頁)",
+        200,
+    ),
+    "way_back": Shape(
+        ("返回", "回到", "检查", "檢查", "核对", "确认", "稍后", "稍後", "跳转", "跳轉", "管理员", "管理員"),
+        r"(?:返回|回到)[^。！？，\n]{0,6}(?:首页|首頁|主页|主頁|上一页|上一頁)"
+        r"|(?:检查|檢查|核对|确认)[^。！？，\n]{0,8}(?:网址|網址|地址|链接|鏈接|URL|拼写)"
+        r"|(?:稍后|稍後)[^。！？，\n]{0,4}(?:再试|再試|重试|访问|刷新)|秒[后後][^。！？，\n]{0,4}(?:跳转|跳轉|返回)"
+        r"|(?:联系|聯繫)[^。！？，\n]{0,4}(?:管理员|管理員)",
+        200,
+    ),
+    "refusal": Shape(
+        (
+            "抱歉",
+            "对不起",
+            "對不起",
+            "不好意思",
+            "遗憾",
+            "遺憾",
+            "作为",
+            "作為",
+            "是一个",
+            "是一個",
+            "是AI",
+            "是人工智能",
+        ),
+        rf"(?:作为|作為|我(?:只)?是)(?:一个|一個|一名|一款|一种)?{_MODEL}[^。！？\n]{{0,30}}?{_CANNOT}"
+        rf"|^(?:很|非常|真的)?(?:抱歉|对不起|對不起|不好意思|遗憾|遺憾)[^。！？\n]{{0,20}}?{_CANNOT}[^。！？\n]{{0,6}}?"
+        r"(?:获取|獲取|提供|访问|訪問|浏览|瀏覽|回答|生成|完成|执行|執行|显示|顯示|播放|查看|预测|預測|绘制|繪製|创建|建立"
+        r"|打开|讨论|給出|给出|满足|处理|協助|协助|进行|透露|确定|联网|实时|輸出|输出)",
+        200,
+    ),
+}
+"""What a passage may say besides the phrases of the lists: a page is not there, where to go, a model declines."""
+ADDRESS: Final = (
+    r"^\s*(?:(?:https?|ftp)://|www\.)\S+\s*$|^\s*(?:[\w-]+\.)+[a-zA-Z]{2,}/\S*\.(?:s?html?|php|aspx?|jsp)\S*\s*$"
+)
+"""A query that is an address of the web and nothing else."""
+SAYS_MISSING: Final = r"404|(?:页面|頁面|网页|網頁)[^？?]{0,4}(?:不存在|未找到|找不到|丢失|遺失)"
+"""A title of a page that is not there."""
+EXPLAINS: Final = r"如何|怎么|怎麼|怎样|怎樣|为什么|為什麼|什么|什麼|原因|处理|解决|区别|[？?]"
+"""A title that promises an explanation: 什么是404错误."""
 
 
 @cache
@@ -108,9 +188,18 @@ def phrase_chars(column: pl.Series, name: str) -> tuple[pl.Series, pl.Series]:
     return spread(len(column), rows, _chars_in(matched)), spread(len(column), rows, kinds)
 
 
+def shape_flags(column: pl.Series, name: str) -> pl.Series:
+    """1 where a text has a shape of `SHAPES`, else 0. Int64."""
+    shape = SHAPES[name]
+    short = (column.str.len_chars() <= shape.longest).arg_true()
+    rows = short.gather(column.gather(short).str.contains_any(list(shape.hints)).arg_true())
+    return spread(len(column), rows, column.gather(rows).str.contains(shape.pattern).cast(pl.Int64))
+
+
 def placeholder_chars(column: pl.Series) -> pl.Series:
-    """Characters per row in unfilled placeholders."""
+    """Characters per row in unfilled placeholders; none where the text explains one."""
     rows = column.str.contains_any(PLACEHOLDER_HINTS).arg_true()
+    rows = rows.gather((~column.gather(rows).str.contains(DESCRIBED)).arg_true())
     return spread(len(column), rows, _chars_in(column.gather(rows).str.extract_all(PLACEHOLDER)))
 
 

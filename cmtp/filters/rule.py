@@ -36,6 +36,8 @@ Measure = Callable[[pl.Series], pl.Series]
 TITLES: Final = frozenset(relations_where(lambda relation: relation.query == "title"))
 SENTENCES: Final = relations_where(lambda relation: relation.query in ("question", "text"))
 """Relations whose query is a question or a sentence."""
+ANSWERS: Final = frozenset(relations_where(lambda relation: relation.query == "question" and not relation.symmetric))
+"""Relations whose passage answers a question."""
 
 
 @dataclass(frozen=True)
@@ -106,15 +108,26 @@ def share(part: str, least: int = 1, of: str = "prose") -> Expression:
     return lambda c: pl.when(c("prose") >= least).then(c(part) / c(of).clip(1))
 
 
+def placeholders(c: SideColumns) -> pl.Expr:
+    """Share of unfilled placeholders, where the query is not about them."""
+    return pl.when(~c("asks_template")).then(c("placeholders") / c("chars").clip(1))
+
+
+def missing_page(c: SideColumns) -> pl.Expr:
+    """How many of three a page says: it is not there, where to go instead, the same in its title."""
+    said = c("missing") + c("way_back") + c("says_missing").cast(pl.Int64)
+    return pl.when((c("missing") > 0) & ~c("explains")).then(said)
+
+
 def tags(c: SideColumns) -> pl.Expr:
     """Share of HTML tags and entities, in texts of at least eight characters where no markup was asked for."""
     return pl.when((c("prose") >= 8) & ~c("asks_code")).then(c("tag_chars") / (c("prose") + c("spaces")).clip(1))
 
 
 def repeated_share(part: str) -> Expression:
-    """Share of repeated text, in at least 40 characters; code and logs that were asked for are left out."""
-    return lambda c: pl.when((c("prose") >= 40) & ~(c("asks_code") & (c("latin") > c("han")))).then(
-        c(part) / c("prose")
+    """Share of repeated units, in at least 30; code and logs that were asked for are left out."""
+    return lambda c: pl.when((c("units") >= 30) & ~(c("asks_code") & (c("latin") > c("han")))).then(
+        c(part) / c("units")
     )
 
 
@@ -146,18 +159,25 @@ def foreign(c: SideColumns) -> pl.Expr:
 
 
 def signs(c: SideColumns) -> pl.Expr:
-    """Share of punctuation and symbols, in texts of at least ten characters."""
-    return pl.when(c("prose") >= 10).then((c("symbols") + c("punctuation") + c("ends")) / c("prose").clip(1))
+    """Share of signs, a run of one of them once, in at least ten characters; null where symbols were asked for."""
+    letters = c("prose") - c("symbols") - c("punctuation") - c("ends")
+    share_of_signs = c("signs") / (c("signs") + letters).clip(1)
+    return pl.when((c("prose") >= 10) & ~c("asks_signs")).then(share_of_signs)
 
 
-def stuffing(c: SideColumns) -> pl.Expr:
-    """Share of the most frequent pair of characters in a text that has neither function words nor sentences.
+def lone_signs(c: SideColumns) -> pl.Expr:
+    """As `signs`, in a query of fewer than six units: a question about a drawing says more than that beside it."""
+    return pl.when(c("units") < 6).then(signs(c))
 
-    A list, one entry a line, is left out: its lines have at most 12 Han characters on average.
-    """
-    loose = (c("han") >= 40) & (c("stops") < 0.03 * c("han")) & (c("ends") * 60 < c("han"))
-    loose &= c("han") > 12 * c("lines")
-    return pl.when(loose).then(c("bigram_chars") / c("prose").clip(1))
+
+def numbers(c: SideColumns) -> pl.Expr:
+    """Share of numbers among the units, where there are 20 numbers: two addresses or a value answer a question."""
+    return pl.when(c("numbers") >= 20).then(c("numbers") / c("units"))
+
+
+def spaced(c: SideColumns) -> pl.Expr:
+    """Share of Han characters with a space between them and the one before, among at least ten."""
+    return pl.when(c("han") >= 10).then(c("spaced") / c("han"))
 
 
 def gbk(c: SideColumns) -> pl.Expr:
@@ -177,6 +197,6 @@ def navigation(c: SideColumns) -> pl.Expr:
 
 
 def title_share(c: SideColumns) -> pl.Expr:
-    """Share of a passage in copies of its title: at least four copies of at least six characters."""
-    spun = (c("title_copies") >= 4) & (c("title_chars") >= 6)
-    return pl.when(spun).then(c("title_copies") * c("title_chars") / c("chars").clip(1))
+    """Share of a passage in copies of its title, in units: at least four copies of at least eight units."""
+    spun = (c("title_copies") >= 4) & (c("title_units") >= 8)
+    return pl.when(spun).then(c("title_copies") * c("title_units") / c("units").clip(1))

@@ -26,9 +26,18 @@ from cmtp.filters.measure import count_texts
 from cmtp.filters.rule import Rule, SideColumns
 from cmtp.schema import SIDES, Side
 
-PAIR_COLUMNS: Final = ("pair_han", "asks_how", "asks_code", "title_copies")
-"""Columns of the pair and not of a side: Han characters of both sides, whether the query asks for advice or for code,
-and copies of the query in the passage."""
+_ASKED: Final = {
+    "asks_how": phrases.HOW_TO,
+    "asks_code": phrases.ASKS_CODE,
+    "asks_signs": phrases.ASKS_SIGNS,
+    "asks_template": phrases.ASKS_TEMPLATE,
+    "says_missing": phrases.SAYS_MISSING,
+    "explains": phrases.EXPLAINS,
+    "address": phrases.ADDRESS,
+}
+"""What the query asks for or says, by the column that a rule reads; each looks for a pattern in the query."""
+PAIR_COLUMNS: Final = ("pair_han", "title_copies", *_ASKED)
+"""Columns of the pair and not of a side: Han characters of both sides, copies of the query in the passage, `_ASKED`."""
 _PREFIX: Final = {"query": "q_", "passage": "p_"}
 _LISTS: Final = {"query": ("mojibake",), "passage": ("mojibake", "navigation", "debris")}
 """Phrase lists that are counted on each side."""
@@ -119,11 +128,10 @@ def count_pairs(pairs: pl.DataFrame, rules: Iterable[Rule] = ()) -> pl.DataFrame
     copies = pairs.select(pl.col("passage").str.count_matches(pl.col("query"), literal=True)).to_series()
     return pl.concat(sides, how="horizontal").with_columns(
         *own,
-        pairs["query"].str.contains(phrases.HOW_TO).alias("asks_how"),
-        pairs["query"].str.contains(phrases.ASKS_CODE).alias("asks_code"),
+        *(pairs["query"].str.contains(pattern).alias(name) for name, pattern in _ASKED.items()),
         copies.alias("title_copies"),
         pair_han=pl.col("q_han") + pl.col("p_han"),
-        p_title_chars=pl.col("q_chars"),
+        p_title_units=pl.col("q_units"),
     )
 
 
@@ -138,6 +146,7 @@ def _count_side(column: pl.Series, side: Side) -> pl.DataFrame:
         extra["listed"] = phrases.is_listed(column, "titles")
     else:
         extra["empty"] = phrases.only_listed(column, "empty_answers")
+        extra |= {name: phrases.shape_flags(column, name) for name in phrases.SHAPES}
     prefix = _PREFIX[side]
     return count_texts(column, prefix).with_columns(**{prefix + name: values for name, values in extra.items()})
 
@@ -194,7 +203,7 @@ def _quoted(rule: Rule, texts: pl.Series, row: int, pair: int) -> list[str]:
         strings = text.str.extract_many(phrases.phrases(_LIST_OF_RULE[rule.name]), leftmost=True)[0].to_list()
     elif rule.reason == "template":
         strings = text.str.extract_all(phrases.PLACEHOLDER)[0].to_list()
-    elif rule.name in ("keyword_stuffing", "repetition.pair") and pair:
+    elif rule.name == "repetition.pair" and pair:
         strings = [chr(pair >> 21) + chr(pair & 0x1FFFFF)]
     elif rule.reason in ("boilerplate_title", "empty_answer"):
         strings = [text[0][:_QUOTED_CHARS]]

@@ -38,7 +38,8 @@ def plain_counts(text: str, function_words: set[str]) -> dict[str, int]:
     blank = (chars.SPACE, chars.NEWLINE, chars.INVISIBLE)
     solid = [char for char, _ in outside if class_of(char) not in blank]
     out["chars"], out["code_chars"], out["prose"] = len(text), len(text) - len(outside), len(solid)
-    return out | private_hints(text) | content(text, outside, function_words) | repetition(outside, solid)
+    out |= {"signs": signs([char for char, _ in outside]), "spaced": spaced([char for char, _ in outside])}
+    return out | private_hints(text) | content(text, outside, function_words) | repetition(outside)
 
 
 def without_code(text: str) -> list[tuple[str, int]]:
@@ -102,21 +103,53 @@ def tag_chars(text: str, outside: list[tuple[str, int]]) -> int:
     return covered
 
 
-def repetition(outside: list[tuple[str, int]], solid: list[str]) -> dict[str, int]:
+def signs(outside: list[str]) -> int:
+    kinds = (chars.SYMBOL, chars.PUNCTUATION, chars.SENTENCE_END)
+    return sum(class_of(char) in kinds for char, _ in groupby(outside))
+
+
+def spaced(outside: list[str]) -> int:
+    kinds = [class_of(char) for char in outside]
+    return sum(three == (chars.HAN, chars.SPACE, chars.HAN) for three in zip(kinds, kinds[1:], kinds[2:], strict=False))
+
+
+def units(line: list[str]) -> list[str]:
+    """Letters of scripts without spaces, and words, numbers and identifiers."""
+    shown = {chars.LATIN: "a", chars.DIGIT: "0"}
+    letters = (chars.HAN, chars.KANA, chars.HANGUL, chars.LETTER)
+    kinds = "".join(
+        shown.get(kind, "h" if kind in letters else char if char in "',-./:@\\_" else " ")
+        for char, kind in ((char, class_of(char)) for char in line)
+    )
+    return ["".join(line[slice(*run.span())]) for run in re.finditer(r"[a0]+(?:[',\-./:@\\_][a0]+)*|h", kinds)]
+
+
+def is_number(unit: str) -> bool:
+    kinds = {class_of(char) for char in unit}
+    return chars.DIGIT in kinds and chars.LATIN not in kinds
+
+
+def repetition(outside: list[tuple[str, int]]) -> dict[str, int]:
     blank = (chars.SPACE, chars.INVISIBLE)
-    rest = [char for char, _ in outside if class_of(char) not in blank]
-    lines = ["".join(run) for end, run in groupby(rest, lambda char: class_of(char) == chars.NEWLINE) if not end]
-    seen: set[str] = set()
-    repeated, prose = 0, 0
-    for line in lines:
-        prose += len(line)
-        if len(line) >= LINE and prose <= LOOK:
-            repeated += len(line) if line in seen else 0
-            seen.add(line)
-    grams: set[str] = set()
+    whole = [char for char, _ in outside]
+    parts = [[*run] for end, run in groupby(whole, lambda char: class_of(char) == chars.NEWLINE) if not end]
+    lines = [line for line in parts if any(class_of(char) not in blank for char in line)]
+    in_lines = [units(line) for line in lines]
+    rest = [char for char in whole if class_of(char) not in blank]
+    seen: set[tuple[str, ...]] = set()
+    repeated, before = 0, 0
+    for line in in_lines:
+        cut = line[: max(0, LOOK - before)]
+        before += len(line)
+        if len(cut) >= LINE:
+            repeated += len(cut) if tuple(cut) in seen else 0
+            seen.add(tuple(cut))
+    every = [unit for line in in_lines for unit in line]
+    looked = every[:LOOK]
+    grams: set[tuple[str, ...]] = set()
     covered: set[int] = set()
-    for begin in range(min(len(solid), LOOK) - NGRAM + 1):
-        gram = "".join(solid[begin : begin + NGRAM])
+    for begin in range(len(looked) - NGRAM + 1):
+        gram = tuple(looked[begin : begin + NGRAM])
         covered |= set(range(begin, begin + NGRAM)) if gram in grams else set()
         grams.add(gram)
     letters = (chars.HAN, chars.LATIN, chars.KANA)
@@ -124,10 +157,13 @@ def repetition(outside: list[tuple[str, int]], solid: list[str]) -> dict[str, in
     pairs = pairs_of_han(rest)
     top = max(pairs.values(), default=0)
     first = next((pair for pair in pairs if pairs[pair] == top), "")
+    solid = [char for char in rest if class_of(char) != chars.NEWLINE]
     return {
         "lines": len(lines),
-        "dup_line_chars": repeated,
-        "dup_ngram_chars": len(covered),
+        "units": len(every),
+        "numbers": sum(map(is_number, every)),
+        "dup_line_units": repeated,
+        "dup_ngram_units": len(covered),
         "longest_run": max(runs, default=0),
         "bigram_chars": min(2 * top, len(solid)) if top > 1 else 0,
         "top_bigram": ord(first[0]) << 21 | ord(first[1]) if top > 1 else 0,
@@ -141,7 +177,7 @@ def pairs_of_han(rest: list[str]) -> Counter[str]:
     for one, two in pairwise(["\n", *rest]):
         prose += class_of(two) != chars.NEWLINE
         wide = class_of(one) in (chars.HAN, chars.KANA, chars.LATIN) and ord(one) >= 0x3005
-        if wide and class_of(two) == chars.HAN and prose <= LOOK:
+        if wide and class_of(two) == chars.HAN and prose <= LOOK and one + two != "囗囗":
             found.append(one + two)
     total = Counter(found)
     last = {pair: place for place, pair in enumerate(found)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,10 +29,34 @@ def test_a_mixed_text_by_hand():
 def test_repetition_by_hand():
     line = "春眠不觉晓处处闻啼鸟"
     seen = counts(f"{line}\n{line}")
-    assert (seen["dup_line_chars"], seen["prose"]) == (len(line), 2 * len(line))
-    assert counts("一二三四五六七八九十甲乙" * 3)["dup_ngram_chars"] == 2 * NGRAM
+    assert (seen["dup_line_units"], seen["units"]) == (len(line), 2 * len(line))
+    assert counts("一二三四五六七八九十甲乙" * 3)["dup_ngram_units"] == 2 * NGRAM
+    assert counts("囗囗囗囗，囗囗囗囗")["bigram_chars"] == 0
     assert counts("哈哈哈哈哈")["longest_run"] == 5
     assert counts("北京南京东京北京")["bigram_chars"] == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "units", "numbers"),
+    [
+        ("西湖", 2, 0),
+        ("Stale Read 是一种机制", 7, 0),
+        ("mysql_0.tb_emp1 被路由到 mysql_0.tb_emp2", 6, 0),
+        ("1,024 元，2022-10-13 起", 4, 2),
+        ("7.1.6: 2024-11-21", 2, 2),
+        ("don't, e.g. a@b.cn", 3, 0),
+        ("★→……", 0, 0),
+        ("8GiB 的 -5", 3, 1),
+    ],
+)
+def test_units_of_han_and_latin(text, units, numbers):
+    assert (counts(text)["units"], counts(text)["numbers"]) == (units, numbers)
+
+
+def test_signs_and_spaces_by_hand():
+    assert counts("+-----+-----+，好。")["signs"] == 7
+    assert counts("石 桥 的 维 护")["spaced"] == 4
+    assert counts("石  桥，的\n维 a 护")["spaced"] == 0
 
 
 def test_code_fences_toggle_and_cut_blocks_start_inside():
@@ -78,6 +103,7 @@ PIECES = (
         "F",
     ),
     *("1", "１", "138", "0013", "-", "—", ".", "·", "@", "＠", "a", ":", "è¥¿", "ä½", "“", "鐨勬", "A", "F"),
+    *("don't", "1,024", "tb_1.", "------", "石 桥 ", "囗囗", "\\", "'"),
     *("<", ">", "<br/>", "</b>", "&amp;", "&#", ";", "&"),
 )
 TEXTS = st.lists(st.sampled_from(PIECES) | st.characters(exclude_categories=["Cs"]), max_size=40).map("".join)

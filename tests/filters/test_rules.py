@@ -41,16 +41,17 @@ PASSAGES = [
     ("navigation", "首页 上一篇 下一篇 联系我们 版权所有 ICP备12345678号", PROSE + "上一篇 下一篇"),
     ("markup.tags", '<div class="a"><a href="/b">西湖</a><br/>&nbsp;<img src="c.png"></div>', PROSE + "<br/><b>注</b>"),
     ("markup.debris", "$(function(){document.write('a');var _hmt=[];window.location='/';margin:0;padding:0})", PROSE),
-    ("keyword_stuffing", "北京装修,北京装修公司,北京家装,北京装修报价,北京别墅装修,北京旧房装修,北京装修网,北京装修队",
-     PROSE),
-    ("spun_text", "杭州的西湖历史怎么样？想知道杭州的西湖历史，先问杭州的西湖历史好不好，再看杭州的西湖历史排行。",
-     PROSE + "杭州的西湖历史很长，说到杭州的西湖历史，书很多。"),
+    ("spaced_out", "石 桥 每 隔 五 年 检 修 一 次 ， 先 清 除 杂 草 。", "春 夏 秋 冬 四季的花：" + PROSE),
+    ("error_page", "您访问的页面不存在或者已经被移走，请检查网址的拼写，或者返回网站的首页。",
+     PROSE + "如果这个页面不存在，可以在历史记录里找。"),
+    ("spun_text", "杭州西湖的历史沿革？想知道杭州西湖的历史沿革，先问杭州西湖的历史沿革好，再看杭州西湖的历史沿革排行，"
+     "杭州西湖的历史沿革呢？", PROSE + "杭州西湖的历史沿革呢，说到杭州西湖的历史沿革，书很多。"),
     ("repetition.lines", "今天是个好日子\n" * 8, "今天是个好日子\n明天也是好日子\n" + PROSE + "\n今天是个好日子"),
     ("repetition.ngrams", "我们的产品质量最好价格最低。" * 8, PROSE + "我们的产品质量最好价格最低。" * 2),
     ("repetition.pair", "哈哈" * 20, PROSE + "哈哈"),
     ("repetition.run", "好" * 30, "好" * 8 + "，" + PROSE),
     ("symbols", "★☆★☆◆◇※→←↑↓【】《》~~~~西湖", "《西湖》（一）：【景】“苏堤”……" + PROSE),
-    ("digits", "1024 2048 4096 8192 16384 32768 65536 元", "3.14159265358979323846是圆周率的前二十位，" + PROSE),
+    ("digits", "1024 2048 4096 8192 16384 32768 65536 元 " * 3, "3.14159265358979323846是圆周率的前二十位，" + PROSE),
     ("too_short.passage", "西湖。", "白日依山盡。"),
     ("too_long.passage", "西湖的水很清。" * 3000, PROSE),
 ]  # fmt: skip
@@ -59,6 +60,7 @@ QUERIES = [
     ("boilerplate_title", "首页", "首页推荐算法"),
     ("boilerplate_title", "404 Not Found！", "什么是404错误"),
     ("boilerplate_title", "無標題", "李商隱的無題詩"),
+    ("address", "http://www.qinghe.invalid/news/1207.html", "怎样打开 http://www.qinghe.invalid/news"),
     ("symbols.query", "★☆★☆◆◇※→←↑↓", "[1] + [2] - [3] === 9 的原因"),
     ("digits.query", "20150118.001", "2015年1月18日"),
     ("too_short.query", "……", "簫"),
@@ -67,7 +69,7 @@ QUERIES = [
 
 
 SCRIPTS = {"as written": str, "traditional": OpenCC("s2t").convert, "simplified": OpenCC("t2s").convert}
-CASES = [("杭州的西湖历史", *case) for case in PASSAGES] + [(None, *case) for case in QUERIES]
+CASES = [("杭州西湖的历史沿革", *case) for case in PASSAGES] + [(None, *case) for case in QUERIES]
 
 
 def pairs(query: str | None, text: str, script: str) -> tuple[str, str]:
@@ -106,7 +108,7 @@ def test_every_rule_turns_at_its_threshold(query, rule, bad, good):
 
 def test_every_rule_has_a_golden_case():
     here = {rule for rule, *_ in [*PASSAGES, *QUERIES]}
-    elsewhere = {"language.none", "too_short.advice"}
+    elsewhere = {"language.none", "too_short.advice", "refusal"}
     assert {rule.name for rule in RULES} == here | elsewhere
 
 
@@ -223,3 +225,157 @@ def test_rules_are_switched_off_singly_and_by_reason():
 def test_unknown_names_are_refused(settings, said):
     with pytest.raises(UsageError, match=said):
         open_book(FilterSettings(**settings))
+
+
+def kept(*cases: tuple[str, str] | tuple[str, str, str]) -> None:
+    assert [(case, fired(*case, malicious=False)) for case in cases if fired(*case, malicious=False)] == []
+
+
+def gone(rule: str, *cases: tuple[str, str] | tuple[str, str, str]) -> None:
+    assert [case for case in cases if rule not in fired(*case, malicious=False)] == []
+
+
+def test_a_reference_page_names_its_subject():
+    reload = "RELOAD GRANTS 语句让数据库重新读取权限表。直接修改权限表之后应当执行 RELOAD GRANTS。"
+    latency = (
+        "NODE_LATENCY 表记录延迟。查询 NODE_LATENCY 要带上时间范围。NODE_LATENCY 每分钟刷新，NODE_LATENCY 会清空。"
+    )
+    collation = "CHARACTER_SET_APPLICABILITY 表将规则映射至字符集。" + "SELECT * FROM CHARACTER_SET_APPLICABILITY; " * 3
+    variables = "用户自定义变量以 @ 开头。用户自定义变量不区分大小写。读取用户自定义变量时不加引号。" + PROSE * 2
+    kept(
+        ("RELOAD GRANTS", reload * 2),
+        ("NODE_LATENCY", latency),
+        ("CHARACTER_SET_APPLICABILITY", collation),
+        ("用户自定义变量", variables + "用户自定义变量"),
+    )
+
+
+def test_parallel_rows_of_identifiers_are_no_repetition():
+    routes = "".join(f"shard_mysql_{n}.tb_emp{n} 将被路由到 target_mysql.tb_emp{n}\n" for n in range(9))
+    packages = "".join(f"{name}-{{version}}-linux-amd64.tar.gz\n" for name in "ctl dump cdc lightning br pump".split())
+    session = "USE one;\nQuery OK, 0 rows affected (0.00 sec)\nSELECT 1;\nQuery OK, 0 rows affected (0.00 sec)\n"
+    metrics = "".join(
+        f"{w} log duration：Raft {w} 日志所花费的时间\n每个实例上 Raft {w} 日志的时间\n" for w in ("Apply", "Append")
+    )
+    kept(
+        ("路由规则", routes),
+        ("软件包", packages),
+        ("示例", session + "说明：两次返回相同的结果。"),
+        ("监控指标", metrics),
+    )
+
+
+def test_repeated_sentences_are_repetition_in_either_script():
+    gone(
+        "repetition.ngrams",
+        ("公告", "欢迎光临本店，全场商品一律八折优惠。" * 9),
+        ("公告", "歡迎光臨本店，全場商品一律八折優惠。" * 9),
+    )
+    gone("repetition.lines", ("歌", "我们都有一个家\n" * 8), ("列表", "buy the best watch here 点击\n" * 10))
+
+
+def test_lost_characters_of_a_poem_are_no_repetition():
+    kept(
+        (
+            "州民自言",
+            "雨霜以成歲，看舊感前聞。愛景隨朝日，凝陰積暮雲。\n囗囗囗囗囗，忘言酒暫醺。囗囗囗囗囗，囗囗囗囗囗。",
+        )
+    )
+
+
+def test_numbers_that_answer_are_no_rows_of_digits():
+    kept(
+        (
+            "小数相加",
+            "0.1+0.2 = 0.30000000000000004\n0.7+0.1 = 0.7999999999999999\n1.1+2.2 = 3.3000000000000003\n原因是二进制表示不了这些小数。",
+        ),
+        ("阻止恶意网站的 DNS 服务器", "199.85.126.10\n199.85.127.10"),
+        ("缓存容量", "示例值：858993459200 (800 GiB)"),
+        ("5.4 版本的发布历史", "5.4.3: 2022-10-13\n5.4.2: 2022-07-08\n5.4.1: 2022-05-13"),
+        ("音符与频率", "音符 八度三 八度四\n" + "".join(f"{n} {i} {i * 2}\n" for i, n in enumerate("CDEFGAB", 131))),
+        ("列出偶数", " ".join(map(str, range(2, 90, 2))), "question_answer"),
+    )
+    gone("digits", ("数据", " ".join(map(str, range(2, 90, 2)))), ("走势", "2024-01-01 3,120 2,980\n" * 12))
+
+
+def test_drawings_and_symbols_that_were_asked_for_are_no_ornaments():
+    grid = "用下面的网格引导机器人。\n╔═══╦═══╗\n║ X ║   ║\n╠═══╬═══╣\n║   ║ Y ║\n╚═══╩═══╝"
+    table = "+--------+----------------+------+\n| 用户 | 地址 | 数 |\n| root | 10.0.0.5:4000 | 12 |\n| 报表用户 | 10.0.0.6:4000 | 3 |\n+--------+----------------+------+"
+    kept(
+        (grid, "先向右一格，再向下一格。", "question_answer"),
+        ("把“我喜欢”写成摩尔斯电码", ".. .-.. --- ...- . -.-. .-.. --- ...-", "question_answer"),
+        ("会话列表", table),
+        ("距离公式", "√((x₂-x₁)²+(y₂-y₁)²+(z₂-z₁)²)"),
+    )
+    gone("symbols", ("公告", "★☆◆◇※→←↑↓【】《》〖〗♥♡西湖"), ("分割", "=*=*=*=*=*=*=*=*=*=*=*=*="))
+
+
+def test_text_about_placeholders_is_no_form():
+    kept(
+        ("通知模板里的变量", "{{TableName}} 和 {{OldValue}} 分别是表名和修改前的值。{{NewValue}}"),
+        ("Avro 数据格式", "{{TableName}} 是表的名称。{{Namespace}} 是命名空间。{{Value}}"),
+        ("编码函数", "非 ASCII 字符转换为 \\xxxx 格式，其中 xxxx 表示代码单元。"),
+    )
+    gone(
+        "template",
+        ("邀请函", "尊敬的{{name}}，您的订单{{order}}已发货。"),
+        ("合同", "甲方名称：____，地址：____，××公司"),
+    )
+
+
+def test_pages_that_are_not_there():
+    gone(
+        "error_page",
+        ("404 页面不存在", "您访问的页面不存在或者已经被移走，请检查网址的拼写，或者返回网站的首页。"),
+        ("页面未找到", "抱歉，您要找的页面已被删除，请稍后再试。"),
+        ("出错了", "您查看的商品已下架，五秒后自动跳转到商城的首页。"),
+        ("提示", "該內容已刪除，請返回首頁。"),
+    )
+    kept(
+        ("什么是404错误", "404 表示服务器找不到请求的页面，可能页面不存在，请检查网址，或者联系管理员。"),
+        ("如何处理页面不存在", "链接失效时页面不存在，可以设置跳转，返回首页。"),
+        ("删除文章", "管理员可以在后台删除文章，已删除的文章会进入回收站，三十天后清空。"),
+        ("编钟的构造", "编钟由大小不同的铜钟组成，按照音高挂在木架上，用木槌敲打。"),
+    )
+
+
+def test_a_query_that_is_an_address():
+    gone(
+        "address",
+        ("https://a.invalid/x?y=1", PROSE),
+        ("www.qinghe.invalid", PROSE),
+        ("bbs.qinghe.cn/read-12.html", PROSE),
+    )
+    kept(("GitHub.com 的双重验证", PROSE), ("nginx.conf", PROSE), ("ASP.NET", PROSE), ("https:// 是什么", PROSE))
+
+
+def test_refusals_of_a_model_are_no_answers():
+    gone(
+        "refusal",
+        (
+            "明天的风力多大？",
+            "很抱歉，作为一个人工智能助手，我无法获取实时的天气信息，建议您查看天气预报。",
+            "question_answer",
+        ),
+        ("播放歌曲", "抱歉，我无法播放音乐。", "question_answer"),
+        ("你喜歡什麼？", "作為一個AI語言模型，我沒有個人喜好。", "question_answer"),
+        ("画一幅画", "对不起，我不能生成图片。", "question_answer"),
+    )
+    kept(
+        ("怎样婉拒邀请？", "抱歉，我周末有安排，无法参加，下次一定去。", "question_answer"),
+        ("怎样判断风力的大小？", "看旗子和树枝：旗子轻轻飘动是二级，小树枝摇动是四级。", "question_answer"),
+        ("人工智能能做什么", "作为人工智能的一个分支，机器学习研究怎样从数据中学习。", "question_answer"),
+    )
+
+
+def test_scans_with_a_space_between_all_characters():
+    gone(
+        "spaced_out",
+        ("石桥", "石 桥 每 隔 五 年 检 修 一 次 ， 先 清 除 桥 面 的 杂 草 。"),
+        ("石 桥 的 维 护 和 检 修 办 法", PROSE),
+    )
+    kept(
+        ("四季", "春 夏 秋 冬，一年有四季，各有各的花。"),
+        ("名单", "张三 李四 王五 赵六 孙七 周八 吴九"),
+        ("栏目", "首页 新闻 公告 活动 论坛 商城"),
+    )
