@@ -1,7 +1,7 @@
 """A row as units: what a threshold counts where one text is Chinese and the next is full of Latin identifiers.
 
-A unit is a letter of a script that writes no spaces (西湖 has two), or a run of Latin letters and digits with what joins
-them: `mysql_0.tb_emp1`, `2022-10-13` and `don't` are one unit each. Signs and blanks are none.
+A unit is a letter of a script that writes no spaces (西湖 has two), or a run of Latin letters and digits with what
+joins them: `mysql_0.tb_emp1`, `2022-10-13` and `don't` are one unit each. Signs and blanks are none.
 """
 
 from __future__ import annotations
@@ -73,5 +73,5 @@ def _is_letter(kind: int) -> bool:
 
 @kernel
 def _joins(point: int) -> bool:
-    """Whether a character between two letters or digits makes one unit of them: ' , - . / : @ \\ _."""
+    """Whether a character between two letters or digits makes one unit of them: apostrophe , - . / : @ backslash _."""
     return point == 39 or 44 <= point <= 47 or point == 58 or point == 64 or point == 92 or point == 95

@@ -252,7 +252,9 @@ def test_a_reference_page_names_its_subject():
 
 def test_parallel_rows_of_identifiers_are_no_repetition():
     routes = "".join(f"shard_mysql_{n}.tb_emp{n} 将被路由到 target_mysql.tb_emp{n}\n" for n in range(9))
-    packages = "".join(f"{name}-{{version}}-linux-amd64.tar.gz\n" for name in "ctl dump cdc lightning br pump".split())
+    packages = "".join(
+        f"{name}-{{version}}-linux-amd64.tar.gz\n" for name in ("ctl", "dump", "cdc", "lightning", "br", "pump")
+    )
     session = "USE one;\nQuery OK, 0 rows affected (0.00 sec)\nSELECT 1;\nQuery OK, 0 rows affected (0.00 sec)\n"
     metrics = "".join(
         f"{w} log duration：Raft {w} 日志所花费的时间\n每个实例上 Raft {w} 日志的时间\n" for w in ("Apply", "Append")
@@ -287,7 +289,8 @@ def test_numbers_that_answer_are_no_rows_of_digits():
     kept(
         (
             "小数相加",
-            "0.1+0.2 = 0.30000000000000004\n0.7+0.1 = 0.7999999999999999\n1.1+2.2 = 3.3000000000000003\n原因是二进制表示不了这些小数。",
+            "0.1+0.2 = 0.30000000000000004\n0.7+0.1 = 0.7999999999999999\n1.1+2.2 = 3.3000000000000003\n"
+            "原因是二进制表示不了这些小数。",
         ),
         ("阻止恶意网站的 DNS 服务器", "199.85.126.10\n199.85.127.10"),
         ("缓存容量", "示例值：858993459200 (800 GiB)"),
@@ -300,7 +303,8 @@ def test_numbers_that_answer_are_no_rows_of_digits():
 
 def test_drawings_and_symbols_that_were_asked_for_are_no_ornaments():
     grid = "用下面的网格引导机器人。\n╔═══╦═══╗\n║ X ║   ║\n╠═══╬═══╣\n║   ║ Y ║\n╚═══╩═══╝"
-    table = "+--------+----------------+------+\n| 用户 | 地址 | 数 |\n| root | 10.0.0.5:4000 | 12 |\n| 报表用户 | 10.0.0.6:4000 | 3 |\n+--------+----------------+------+"
+    line = "+--------+----------------+------+"
+    table = f"{line}\n| 用户 | 地址 | 数 |\n| root | 10.0.0.5:4000 | 12 |\n| 报表用户 | 10.0.0.6:4000 | 3 |\n{line}"
     kept(
         (grid, "先向右一格，再向下一格。", "question_answer"),
         ("把“我喜欢”写成摩尔斯电码", ".. .-.. --- ...- . -.-. .-.. --- ...-", "question_answer"),
