@@ -145,7 +145,7 @@ def make_scratch(longest: int) -> Scratch:
 
 @kernel
 def segment(n: int, vocabulary: Vocabulary, scratch: Scratch) -> int:
-    """Cut the first n codes of `scratch` into words; writes `tokens` and `ends`, returns how many.
+    """Cut the first n codes of `scratch` into words. Writes `tokens` and `ends`, and returns their number.
 
     A run of letters and a run of digits are one token each, looked up whole. A run of Han characters is cut along the
     cheapest path through the vocabulary (`cut_han`).
@@ -176,7 +176,7 @@ def segment(n: int, vocabulary: Vocabulary, scratch: Scratch) -> int:
 
 @kernel
 def whole_token(codes: np.ndarray, vocabulary: Vocabulary, shift: np.uint64, kind: int) -> np.int64:
-    """The token that a run of letters or digits is, looked up whole."""
+    """The token of a run of letters or digits: its word, if the vocabulary has the whole run, else its hash."""
     node = np.int64(vocabulary.root[codes[0]])
     hashed = np.uint64(codes[0])
     for k in range(1, codes.size):
@@ -190,10 +190,10 @@ def whole_token(codes: np.ndarray, vocabulary: Vocabulary, shift: np.uint64, kin
 
 @kernel
 def cut_han(start: int, end: int, m: int, vocabulary: Vocabulary, scratch: Scratch) -> int:
-    """Cut `codes[start:end]`, all Han, along the cheapest path; writes tokens from the m-th on, returns the new count.
+    """Cut `codes[start:end]`, all Han, along the cheapest path. Writes tokens from the m-th on; returns the new m.
 
     Word w costs −ln p (the unigram model of jieba and SentencePiece), a character in no word `unknown_cost`. First
-    `best`, `word` and `length` are found from right to left, then the path is walked from left to right.
+    `best`, `word` and `length` are computed from right to left, then the path is followed from left to right.
     """
     codes, best, word, length = scratch.codes, scratch.best, scratch.word, scratch.length
     shift = table_shift(vocabulary.edges.size)
@@ -228,8 +228,8 @@ def cut_han(start: int, end: int, m: int, vocabulary: Vocabulary, scratch: Scrat
 def count_tokens(tokens: np.ndarray, counts: np.ndarray) -> int:
     """Count each token in `counts`, and move the distinct ones, in order of appearance, to the front of `tokens`.
 
-    `counts` int32 [words + HASH_SLOTS] is all zeros before; `add_tokens` makes it so again. Returns how many tokens
-    are distinct.
+    `counts` int32 [words + HASH_SLOTS] must be all zeros; `add_tokens` sets it back to zeros. Returns the number of
+    distinct tokens.
     """
     distinct = 0
     for k in range(tokens.size):
@@ -264,7 +264,7 @@ def add_tokens(tokens: np.ndarray, counts: np.ndarray, vectors: TokenVectors, ro
 
 @kernel
 def count_slot(token: np.int64, n_words: int) -> np.int64:
-    """Where a token is counted: words by their row, unknown tokens behind them by their hash."""
+    """The slot that counts a token: a word's row, or for an unknown token one of the slots after them, by its hash."""
     return token if token >= 0 else n_words + ((-1 - token) >> 2) % HASH_SLOTS
 
 
@@ -275,7 +275,7 @@ def word_entries(
     """The sparse vectors of n words with k neighbours each: (places uint16, values int8), both [n, (1 + k) × BLOCKS].
 
     Word w has its own identity plus `share * closeness[w, j] / 255` times the identity of word `neighbours[w, j]`
-    (uint16 and uint8 [n, k]), all times 127 / `ENTRY`. Entries that meet in one place are listed one by one.
+    (uint16 and uint8 [n, k]), all times 127 / `ENTRY`. Entries at the same place are listed separately.
     """
     n, k = neighbours.shape
     places = np.empty((n, (1 + k) * BLOCKS), np.uint16)
@@ -294,7 +294,7 @@ def word_entries(
 
 @kernel
 def identity_entry(bits: np.uint64, block: int, length: int) -> tuple[np.int64, np.int64]:
-    """(place, sign ±1) of entry `block` of the identity vector whose 64 random bits are `bits`.
+    """(place, sign ±1) of entry `block` of the identity vector that the 64 random bits `bits` give.
 
     An identity has one entry in each of `BLOCKS` equal parts of a vector of `length`, 16 bits each: 15 for the place,
     one for the sign. That is the block construction of Kane & Nelson 2014, "Sparser Johnson-Lindenstrauss Transforms":
@@ -313,7 +313,7 @@ def unknown_token(characters: np.uint64, kind: int) -> np.int64:
 
 @kernel
 def decode_text(data: np.ndarray, start: int, end: int, table: np.ndarray, codes: np.ndarray) -> int:
-    """Decode `data[start:end]` (valid UTF-8, as Arrow guarantees) into `codes`; returns how many characters.
+    """Decode `data[start:end]` (valid UTF-8, as Arrow guarantees) into `codes`. Returns the number of characters.
 
     `table` is uint16[65536], code point → code. Code points beyond the basic plane keep their own number when they are
     Han (planes 2 and 3) and separate words otherwise (emoji).

@@ -1,8 +1,9 @@
-"""How good is an embedding, and how good is a build to train one on.
+"""Scores embedding models, and builds by the models that they train.
 
-Here live `cmtp eval` (`command`), labelled data in local files (`local`), both as mteb's tasks (`tasks`), C-MTEB
-through mteb (`hub`), the probe of a build (`probe`), training texts that copy a held-out text (`overlap`), and the
-ablation of a pipeline (`ablation`, with `negatives` and `cpack`). The held-out documents are in `cmtp.shards.held_out`,
-measures and baselines in `cmtp.scoring`, the trainer in `cmtp.train`, which never imports this package. Scores on local
-sets are never called C-MTEB.
+- `command`: `cmtp eval`. `local`: labelled data in local files. `tasks`: local data as mteb's tasks. `hub`: C-MTEB.
+- `probe`: `cmtp probe`, how much a small encoder learns from a build. `overlap`: copies of held-out texts.
+- `ablation`: what each part of a pipeline is worth, with `negatives` and `cpack`.
+
+The held-out documents are in `cmtp.shards.held_out`, measures and baselines in `cmtp.scoring`. The trainer,
+`cmtp.train`, never imports this package. Scores on local sets are never called C-MTEB.
 """

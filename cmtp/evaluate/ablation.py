@@ -1,4 +1,4 @@
-"""What each part of the pipeline is worth: builds of the same text with and without it, side by side.
+"""Measures what each part of the pipeline is worth, by builds of the same text with and without it.
 
 python -m cmtp.evaluate.ablation pipelines/ablation.yaml --raw RAW --out FOLDER
 """
@@ -22,10 +22,10 @@ from cmtp.threads import limit_threads
 limit_threads()
 
 PARTS = {"raw", "probe", "arms", "planted", "negatives", "stages"}
-"""Groups that a plan may have."""
+"""Groups that a plan file may have."""
 
 OFF = "filter=off"
-"""Stands for all overrides that switch the filter off."""
+"""Short for all overrides that switch the filter off."""
 
 
 def main() -> None:
@@ -86,14 +86,17 @@ def run_plan(plan: dict[str, Any], raw: str, out: Path) -> Iterator[str]:
 def make_arm(
     raw: str, out: Path, overrides: list[str], sources: list[dict[str, str]] | None = None, like: str | None = None
 ) -> str:
-    """Build one arm; a finished one is left as it is.
+    """Build one arm of the comparison; a finished one is not built again.
 
     Args:
         raw: folder of raw text.
         out: folder of the build.
-        overrides: of the recipe.
-        sources: its mappings.
-        like: an earlier build of the same text; its stages with the same settings are not run again.
+        overrides: values of ``--set``, as for ``cmtp build``.
+        sources: source mappings of the recipe.
+        like: an earlier build of the same text. Its stages with the same settings are not run again.
+
+    Returns:
+        The folder of the build.
     """
     from cmtp.build import build
     from cmtp.engine.progress import BuildProgress
@@ -110,7 +113,7 @@ def make_arm(
 
 
 def expand(override: str) -> list[str]:
-    """``filter=off`` to the overrides that switch every rule off; others as they are."""
+    """The overrides that ``filter=off`` stands for; any other override stands for itself."""
     if override != OFF:
         return [override]
     from cmtp.filters.rules import RULES
@@ -125,7 +128,7 @@ def expand(override: str) -> list[str]:
 
 
 def plant(shards: str, out: Path, share: float, seed: int = 5) -> list[dict[str, str]]:
-    """Write a build's pairs as raw text, a share of them with passages exchanged within their source and relation.
+    """Write a build's pairs as raw text. A share of them get each other's passages within a source and relation.
 
     Returns:
         Source mappings for the recipe that reads it.

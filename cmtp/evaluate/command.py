@@ -1,4 +1,4 @@
-"""What `cmtp eval` prints: a model on local files, on held-out documents, on a benchmark of the hub, and beside it."""
+"""`cmtp eval`: scores a model and baselines on local files, on held-out documents, on a benchmark of the hub."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NEEDS_MTEB = "mteb is not installed: pip install 'cmtp[eval]' -c constraints.txt"
 
 DEFAULT_SPLIT = Split(share=0.2, seed=1)
-"""Documents searched, where neither the build, nor the model's report, nor the user says which. nano's own."""
+"""The documents searched if the build, the model's report and the user all name none: those of the preset nano."""
 
 
 def evaluate_model(
@@ -39,16 +39,16 @@ def evaluate_model(
     benchmark: str | None = None,
     encoders: Sequence[str] = (),
 ) -> str:
-    """Score a model, itself with random weights, static-zh, BM25 where it can, and further encoders.
+    """Score a model, the same model with random weights, static-zh, BM25 where it applies, and further encoders.
 
     Args:
         model_name: folder or name on the hub.
-        files: as of `read_local`.
-        shards: a build whose held-out documents are searched.
+        files: local data, see `read_local`.
+        shards: a build; the model searches its held-out documents.
         share: see `held_out_task`.
         seed: see `held_out_task`.
-        benchmark: of the hub.
-        encoders: names of encoders of cmtp.encoders to put beside it.
+        benchmark: name of a benchmark of the hub, for example ``MTEB(cmn, v1)``.
+        encoders: names of encoders to compare with, see `cmtp.encoders.registry`.
 
     Returns:
         A table.
@@ -81,10 +81,10 @@ def evaluate_model(
 
 
 def open_model(name: str) -> SentenceTransformer:
-    """A folder or a name on the hub as a SentenceTransformer, on all usable cores.
+    """Open a folder or a name on the hub as a SentenceTransformer, on all usable cores.
 
     Raises:
-        UsageError: there is no such model.
+        UsageError: the model does not exist or cannot be opened.
     """
     if "/" in name and name.startswith((".", "/")) and not Path(name).is_dir():
         raise UsageError(f"{name}: no such folder")
@@ -101,20 +101,28 @@ def open_model(name: str) -> SentenceTransformer:
 def held_out_task(
     shards: str, trained: TrainedOn | None, share: float | None, seed: int | None
 ) -> tuple[RetrievalTask, list[str]]:
-    """The retrieval among a build's held-out documents, without those that the model was trained on.
+    """The retrieval task of a build's held-out documents, without those that the model was trained on.
 
-    Which documents are searched, in this order of precedence:
+    The held-out documents are, in this order of precedence:
+
     1. those that the build has held out itself (``eval:`` in its recipe);
-    2. `share` and `seed`, where one is given; the other is the model's, or the default;
-    3. those that the model's own training left out, as its training.json says;
-    4. a fifth, by seed 1.
-    A model that has a training.json is not asked for documents that its training did not leave out.
+    2. those of `share` and `seed`, if one is given; the other is then the model's, or the default;
+    3. those that the model's training held out, as its training.json says;
+    4. a fifth of all documents, by seed 1.
+
+    If the model has a training.json, documents that its training did not hold out are not searched for.
+
+    Args:
+        shards: output folder of a build.
+        trained: the data that the model was trained on; None: not known.
+        share: of the documents, from 0 to 1; None: not given.
+        seed: of the choice of documents; None: not given.
 
     Returns:
         The task, and lines that say which documents it has.
 
     Raises:
-        UsageError: too few are left to search in.
+        UsageError: too few documents are left to search in.
     """
     by_build = build_split(shards)
     base = trained.held_out if trained else DEFAULT_SPLIT
@@ -123,7 +131,7 @@ def held_out_task(
     notes = []
     if by_build:
         if given:
-            notes.append(f"--share and --seed count for nothing: {shards} has held out documents itself")
+            notes.append(f"--share and --seed are not used: {shards} has held out documents itself")
         split, reason = by_build, "the build's own"
     elif given:
         reason = "as given"
@@ -185,7 +193,7 @@ def _numbers(values: Sequence[float | None]) -> str:
 
 
 def untrained(model: SentenceTransformer) -> SentenceTransformer:
-    """The same model with random weights: what its shape and its tokens alone are worth."""
+    """The same model with random weights. Its score shows what the shape and the tokens alone are worth."""
     import torch
     from transformers import AutoModel
 

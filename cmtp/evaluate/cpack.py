@@ -28,17 +28,17 @@ DIFFERENCES = (
     ("labelled data and hard negatives", FINETUNED, PRETRAINED),
     ("instruction", FINETUNED, WITHOUT_INSTRUCTION),
 )
-"""What is measured, the arm that has it, and the arm that lacks it."""
+"""The differences that are reported: the name of a part, the arm with it, and the arm without it."""
 
 
 def compare_stages(shards: str, out: Path, preset: str, overrides: list[str], seeds: int) -> str:
     """Train C-Pack's arms once per seed and put them side by side.
 
     Args:
-        shards: a build.
+        shards: output folder of a build.
         out: folder for the models; a finished one is not trained again.
         preset: of the trainer.
-        overrides: of its settings, as in `cmtp train --set`.
+        overrides: values of ``--set``, as for ``cmtp train``.
         seeds: runs per arm.
 
     Returns:
@@ -70,7 +70,7 @@ def compare_stages(shards: str, out: Path, preset: str, overrides: list[str], se
 
 
 def train_arms(shards: str, out: Path, settings: TrainSettings, task: RetrievalTask) -> dict[str, RetrievalScore]:
-    """Train and score the four arms of a seed. Both finetuned ones start from the weights of BGE-pretrain."""
+    """Train and score the four arms with one seed. Both finetuned arms start from the weights of BGE-pretrain."""
     from cmtp.train.run import score_folder, train_stages
 
     def run(name: str, stages: tuple[str, ...], init: Path | None = None, **change: Any) -> Path:

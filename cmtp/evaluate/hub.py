@@ -1,4 +1,4 @@
-"""C-MTEB through mteb, where there is a network."""
+"""Scores models on C-MTEB, through mteb. Needs a network."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def run_benchmark(models: Sequence[TextEncoder | BM25], name: str) -> Iterator[t
     """Score models on a benchmark of the hub, with the instruction on the queries of retrieval and reranking.
 
     Yields:
-        Task, mteb's main measure, and a value per model (None where the model cannot do it).
+        Name of a task, mteb's main measure, and a value per model (None: the model cannot do the task).
 
     Raises:
-        UsageError: there is no such benchmark.
+        UsageError: mteb has no such benchmark.
         CmtpError: the data cannot be fetched.
     """
     try:

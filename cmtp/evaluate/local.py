@@ -1,8 +1,11 @@
-"""Evaluation data in local files, in four forms. The fields of the first row say which form a file has.
+"""Evaluation data in local files, in four forms. The fields of the first row show the form of a file.
 
-Sentence pairs with a label (STS for grades, pair classification for yes or no), queries with positives and negatives
-(reranking), labelled texts (classification and clustering), and folders with a corpus, queries and judgements
-(retrieval). A score on such a file is named by the file. It is not a score on C-MTEB, whose test splits are others.
+- Sentence pairs with a label: STS for grades, pair classification for yes or no.
+- Queries with positives and negatives: reranking.
+- Labelled texts: classification and clustering.
+- A folder with a corpus, queries and judgements: retrieval.
+
+A score on such a file is named by the file. It is not a score on C-MTEB, which has other test splits.
 """
 
 from __future__ import annotations
@@ -18,10 +21,10 @@ from cmtp.errors import UsageError
 from cmtp.sources.tables import TableRow, rows_or_error
 
 NLI = {"entailment": 1.0, "neutral": 0.0, "contradiction": 0.0}
-"""Labels of inference sets: whether the second sentence follows."""
+"""Labels of inference sets, as numbers: 1 if the second sentence follows from the first."""
 
 NO_LABEL = "-"
-"""Rows on which the annotators did not agree."""
+"""Label of rows on which the annotators did not agree. They are left out."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,13 @@ class Pairs:
 
     @property
     def binary(self) -> bool:
-        """Whether the labels are yes and no."""
+        """Whether all labels are 0 or 1."""
         return set(np.unique(self.labels)) <= {0.0, 1.0}
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """Queries, each with the passages to be put in order: the finetune table's form, and FlagEmbedding's."""
+    """Queries, each with passages to rank: the form of the finetune table and of FlagEmbedding."""
 
     name: str
     queries: list[str]
@@ -52,7 +55,7 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Texts of classes."""
+    """Texts, each with the name of its class."""
 
     name: str
     texts: list[str]
@@ -61,7 +64,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Searched:
-    """Queries over a corpus."""
+    """Queries, a corpus, and judgements."""
 
     name: str
     queries: dict[str, str]
@@ -75,10 +78,10 @@ LocalData = Pairs | Ranked | Labelled | Searched
 
 
 HEADER = ("sentence1", "sentence2", "label", "text", "query", "query-id", "corpus-id", "score")
-"""Field names that make the first row of a table of separated values its header."""
+"""Field names of a header. A first row of separated values that has one of them is a header."""
 
 NumberedRows = list[tuple[int, TableRow]]
-"""Rows with the numbers that messages call them by."""
+"""Rows, each with the number that messages give it."""
 
 
 def read_local(path: Path) -> LocalData:
@@ -95,7 +98,7 @@ def read_local(path: Path) -> LocalData:
     corpus-id, score).
 
     Raises:
-        UsageError: unreadable, another form, or labels with nothing to compare.
+        UsageError: the file cannot be read, has another form, or has labels without a difference.
     """
     if path.is_dir():
         return _searched(path)
@@ -127,7 +130,7 @@ def _pairs(path: Path, rows: NumberedRows) -> Pairs:
             labels.append(NLI[label] if label in NLI else float(label))
         except ValueError as error:
             raise UsageError(
-                f"{path}: row {number}: label {label!r} is no number and none of {', '.join(NLI)}"
+                f"{path}: row {number}: label {label!r} is neither a number nor one of {', '.join(NLI)}"
             ) from error
     if len(set(labels)) < 2:
         raise UsageError(f"{path}: {len(labels)} rows with {len(set(labels))} different labels; nothing to compare")
@@ -138,7 +141,7 @@ def _ranked(path: Path, rows: NumberedRows) -> Ranked:
     ranked = Ranked(path.name, [], [], [])
     for number, row in rows:
         pos, neg = (_texts(path, number, row, name) for name in ("pos", "neg"))
-        if pos and neg:  # else there is no order to judge
+        if pos and neg:  # with one kind alone every ranking is right
             ranked.queries.append(_text(path, number, row, "query"))
             ranked.pos.append(pos)
             ranked.neg.append(neg)
@@ -172,7 +175,7 @@ def _searched(path: Path) -> Searched:
 
 
 def _texts_by_id(path: Path) -> dict[str, str]:
-    """Texts of corpus.jsonl or queries.jsonl, each behind its title where it has one."""
+    """The texts of corpus.jsonl or queries.jsonl by id. A title is put before its text."""
     texts = {}
     for number, row in _rows(path):
         parts = [row.get("title"), _text(path, number, row, "text")]
@@ -181,7 +184,7 @@ def _texts_by_id(path: Path) -> dict[str, str]:
 
 
 def _file_of(folder: Path, *names: str) -> Path:
-    """The first file of these names, compressed or not."""
+    """The first file that has one of these names, compressed or not."""
     for name in names:
         for file in sorted(folder.glob(f"{name}*")):
             return file
@@ -191,7 +194,7 @@ def _file_of(folder: Path, *names: str) -> Path:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, TableRow]]:
-    """The rows of a table with the field names in lower case; a grade is a label.
+    """The rows of a table, with field names in lower case. The grades of sentence pairs are called label.
 
     Raises:
         UsageError: a record that cannot be read, or too few fields without a header.
@@ -208,9 +211,9 @@ def _rows(path: Path) -> Iterator[tuple[int, TableRow]]:
 
 
 def _without_header(names: list[str]) -> bool:
-    """Whether the reader of tables has named the fields, because the file has no header.
+    """Whether the file has no header, so that the reader of tables has named the fields itself.
 
-    It calls them 1, 2, 3 …; four fields that end in a label are a query, a page, a paragraph and a label to it.
+    It names them 1, 2, 3 …, but four fields that end with a label it names query, page, para and label.
     """
     return all(name.isdigit() for name in names) or names == ["query", "page", "para", "label"]
 
@@ -223,7 +226,7 @@ def _text(path: Path, number: int, row: dict[str, Any], name: str) -> str:
 
 
 def _texts(path: Path, number: int, row: dict[str, Any], name: str) -> list[str]:
-    """A list of texts; a bare string is a list of one, not of its characters."""
+    """A list of texts. A string is a list of one text, not of its characters."""
     value = row.get(name) or []
     if isinstance(value, str):
         return [value]

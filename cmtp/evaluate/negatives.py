@@ -1,7 +1,9 @@
-"""The probe of hard negatives: builds of the same pairs, mined in different ways.
+"""Compares hard negatives: builds of the same pairs that were mined in different ways.
 
-A table of token vectors learns the pairs as in the probe. A copy of it then learns, for each arm, from the rows of
-finetune/ with the arm's negatives. Rows, batches, steps and seeds are the same, so only the negatives differ.
+1. Train a table of token vectors on the pairs, as in the probe.
+2. For each build, train a copy of it on the rows of finetune/ with the build's negatives. Rows, batches, steps and
+   seeds are the same, so only the negatives differ.
+3. Score the copies on held-out documents, and compare each with the first.
 """
 
 from __future__ import annotations
@@ -24,30 +26,30 @@ from cmtp.train.settings import FinetuneSettings
 from cmtp.train.shards import Corpus
 
 RANDOM = "random"
-"""Instead of a build's folder: the rows of the first build with passages drawn from the rows' own source."""
+"""Stands for a folder: the rows of the first build, with random passages of each row's source as negatives."""
 
 
 @dataclass(frozen=True)
 class Finetuning:
-    """Settings of the second part, which follows the probe's pairs."""
+    """Settings of step 2."""
 
     steps: int = 200
     batch: int = 128
     negatives: int = 4
-    """Negatives per query, drawn from those of the row."""
+    """Negatives per query, drawn from those of its row."""
     learning_rate: float = 0.005
     in_batch: bool = True
-    """Whether the other rows' passages are negatives as well."""
+    """Whether the passages of the other rows of a batch are negatives too."""
 
 
 def compare_negatives(arms: Mapping[str, str], pairs: ProbeSettings, settings: Finetuning) -> str:
-    """Finetune on each arm's negatives and put the arms side by side.
+    """Finetune on the negatives of each arm and compare the arms.
 
     Args:
-        arms: folder of a build by name, or RANDOM; the first is the one the others are compared with, and whose
-            held-out documents are searched. All must have been mined from the same pairs.
-        pairs: settings of the first part, the probe's.
-        settings: settings of the second part.
+        arms: folder of a build, or RANDOM, by name. The others are compared with the first, and its held-out documents
+            are searched. All must have been mined from the same pairs.
+        pairs: settings of step 1, the probe's.
+        settings: settings of step 2.
 
     Returns:
         A table: nDCG@10 before finetuning and with each arm's negatives, differences with 95 % intervals.
@@ -94,7 +96,7 @@ def compare_negatives(arms: Mapping[str, str], pairs: ProbeSettings, settings: F
 def arm_rows(
     shards: str, task: RetrievalTask, pairs: ProbeSettings, settings: Finetuning
 ) -> dict[tuple[str, str], TrainRow]:
-    """A build's finetune rows outside the held-out documents that have enough negatives, by query and positive."""
+    """The finetune rows of a build with enough negatives, without the held-out documents, by query and positive."""
     corpus = Corpus(shards, pairs.held_out)
     wanted = FinetuneSettings(negatives=settings.negatives, instruction=False, within="source")
     task_queries = set(task.queries)
@@ -107,7 +109,7 @@ def arm_rows(
 
 
 def with_random(rows: dict[tuple[str, str], TrainRow], negatives: int, seed: int) -> dict[tuple[str, str], TrainRow]:
-    """The rows with seeded random positives of other rows of their source as negatives."""
+    """The rows with other negatives: seeded random positives of other rows of the same source."""
     pools: dict[object, list[str]] = {}
     for row in rows.values():
         pools.setdefault(row.group, []).append(row.pos[0])

@@ -1,4 +1,4 @@
-"""Training texts that copy an evaluation text. They would reward a build for its duplicates."""
+"""Finds training texts that copy an evaluation text. Training on them would reward a build for its duplicates."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from cmtp.text.ngrams import ngram_hashes
 
 GRAM_CHARS = 13
-"""Characters of a run that two independent texts seldom share; GPT-3 (arXiv 2005.14165, appendix C) took 13 words."""
+"""Characters of a run. Independent texts seldom share one. GPT-3 (arXiv 2005.14165, appendix C) took 13 words."""
 COPIED_SHARE = 0.5
-"""A text of whose runs this share occurs in the evaluation texts is a copy."""
+"""A text is a copy if at least this share of its runs occurs in the evaluation texts."""
 
 
 def run_hashes(text: str) -> NDArray[np.uint64]:
-    """[n] hashes of the runs of GRAM_CHARS letters and digits. A shorter text is one run."""
+    """Hashes of the runs of GRAM_CHARS letters and digits of a text: uint64 [n]. A shorter text is one run."""
     kept = "".join(filter(str.isalnum, text.lower()))
     codes = np.frombuffer(kept.encode("utf-32-le"), np.uint32)
     width = min(GRAM_CHARS, len(codes))
@@ -35,7 +35,7 @@ class Copies:
         self.known = np.unique(np.concatenate(parts)) if parts else np.empty(0, np.uint64)
 
     def copied(self, texts: Sequence[str]) -> NDArray[np.bool_]:
-        """[n] bool: at least COPIED_SHARE of the text's runs are known. A text without letters copies nothing."""
+        """Whether at least COPIED_SHARE of each text's runs are known: [n] bool. For a text without letters: no."""
         result = np.zeros(len(texts), bool)
         for i, text in enumerate(texts):
             hashes = run_hashes(text)

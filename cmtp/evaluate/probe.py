@@ -1,10 +1,10 @@
-"""The probe: how much a small encoder learns from a build, in about a minute per build and seed on one core.
+"""The probe: measures how much a small encoder learns from a build. A build and seed take a minute on one core.
 
 The encoder is sentence-transformers' StaticEmbedding, a table of token vectors. It starts from random numbers and is
 trained on pairs/ with in-batch negatives.
 
 1. Make a retrieval task of the held-out documents of the first build, and a tokenizer of its other documents.
-2. For each build, leave out the training pairs that copy a text of the task: a build must not gain by its duplicates.
+2. For each build, leave out training pairs that copy a text of the task, so that no build gains by its duplicates.
 3. Train one encoder per build and seed, with the same tokenizer, steps and batch size, and score it on the task.
 4. Compare each build with the first by a paired bootstrap over queries and seeds.
 """
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 BLOCK_PAIRS = 65_536
-"""Pairs that are shuffled together."""
+"""Pairs shuffled together."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class ProbeSettings:
     """Inverse temperature."""
     vocabulary: int = 16_000
     characters: int = 256
-    """The first so many characters of a passage are read."""
+    """Characters of a passage that are read, from its start."""
     share: float = 0.1
     """Held-out share of the documents."""
     held_seed: int = 1
@@ -58,7 +58,7 @@ class ProbeSettings:
 
     @property
     def held_out(self) -> Split:
-        """Documents searched, where the builds have held out none themselves."""
+        """The held-out documents, if the builds have held out none themselves."""
         return Split(self.share, self.held_seed)
 
 
@@ -81,13 +81,17 @@ class ProbeResult:
 
 
 def compare_builds(shards: Sequence[str], settings: ProbeSettings) -> str:
-    """Probe builds and put them side by side.
+    """Probe builds and compare each with the first.
+
+    Args:
+        shards: output folders of builds.
+        settings: of the probe.
 
     Returns:
-        A table: nDCG@10 and recall@10 of each, its difference from the first with a 95 % interval.
+        A table: nDCG@10 and recall@10 of each build, and its difference from the first with a 95 % interval.
 
     Raises:
-        UsageError: the builds do not hold the same documents out.
+        UsageError: the builds hold out different documents.
     """
     if len({build_split(build) for build in shards}) > 1:
         raise UsageError("the builds have held out different documents themselves (eval in their recipes)")
@@ -129,14 +133,14 @@ def train_tokenizer(shards: str, settings: ProbeSettings) -> Tokenizer:
 
 
 def use_all_cores() -> None:
-    """Undo the limit of one thread that the command line sets: it is for pools of processes, and there is none here."""
+    """Undo the limit of one thread that the command line sets for worker processes. There are none here."""
     import torch
 
     torch.set_num_threads(usable_cores())
 
 
 def probe_build(shards: str, task: RetrievalTask, tokenizer: Tokenizer, settings: ProbeSettings) -> ProbeResult:
-    """Train once per seed and score."""
+    """Train and score one encoder per seed."""
     rows, copies = train_pairs(shards, task, settings)
     scores = []
     for seed in range(settings.seeds):
@@ -146,7 +150,7 @@ def probe_build(shards: str, task: RetrievalTask, tokenizer: Tokenizer, settings
 
 
 def train_pairs(shards: str, task: RetrievalTask, settings: ProbeSettings) -> tuple[list[TrainRow], int]:
-    """A build's pairs outside the held-out documents that copy no text of the task, and how many were left out."""
+    """The pairs of a build without held-out documents and copies of the task's texts, and the number of copies."""
     frame = read_pairs(shards, ["query", "passage"], settings.held_out, held_out=False)
     passages = [text[: settings.characters] for text in frame["passage"]]
     copies = Copies(task.passages[: task.held_out]).copied(passages)
@@ -160,7 +164,7 @@ def train_pairs(shards: str, task: RetrievalTask, settings: ProbeSettings) -> tu
 
 
 def score_model(name: str, model: SentenceTransformer, task: RetrievalTask, settings: ProbeSettings) -> RetrievalScore:
-    """RetrievalScore a static model on a task, whose passages are cut as in training."""
+    """Score a static model on a task. Passages are cut as in training."""
     queries = model.encode(task.queries, normalize_embeddings=True, show_progress_bar=False)
     passages = model.encode(
         [text[: settings.characters] for text in task.passages], normalize_embeddings=True, show_progress_bar=False
@@ -169,7 +173,7 @@ def score_model(name: str, model: SentenceTransformer, task: RetrievalTask, sett
 
 
 def train_static(rows: list[TrainRow], tokenizer: Tokenizer, settings: ProbeSettings, seed: int) -> SentenceTransformer:
-    """Train a StaticEmbedding: Adam, learning rate falling linearly."""
+    """Train a StaticEmbedding with Adam and a learning rate that falls linearly."""
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss

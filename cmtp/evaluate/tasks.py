@@ -1,7 +1,7 @@
-"""Local data as mteb's tasks, and what mteb is to score: encoders and BM25.
+"""Local data as tasks of mteb, and the models that mteb scores: encoders and BM25.
 
-mteb does the scoring, so a local set and one of the hub are measured alike. Its six types of C-MTEB are Retrieval,
-Reranking, STS, PairClassification, Classification and Clustering.
+mteb does the scoring, so a local set and one of the hub are measured in the same way. Its six types of C-MTEB are
+Retrieval, Reranking, STS, PairClassification, Classification and Clustering.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from cmtp.text.bm25 import Bm25Index
 from cmtp.train.batches import text_hash
 
 Embed = Callable[[Sequence[str], bool], np.ndarray]
-"""Takes texts and whether they are queries to search with; gives [n, d] L2-normalised vectors."""
+"""``embed(texts, searching)`` gives L2-normalised vectors [n, d]. `searching`: the texts are queries to search with."""
 
 SEARCHING = ("Retrieval", "Reranking")
-"""Types whose queries get the instruction (C-Pack's own evaluation), and that BM25 can do."""
+"""Types of tasks that BM25 can do. Their queries get the instruction, as in C-Pack's evaluation."""
 
 MEASURES = {
     "Retrieval": "ndcg_at_10",
@@ -41,11 +41,12 @@ MEASURES = {
     "Classification": "accuracy",
     "Clustering": "v_measure",
 }
-"""Measure of each type as in C-Pack's appendix; mteb's own for pair classification is the accuracy at the best cut."""
+"""The measure of each type, from C-Pack's appendix. For pair classification mteb's default is another: the accuracy at
+the best cut."""
 
 
 class TextEncoder(AbsEncoder):
-    """Anything that embeds texts, as mteb calls it."""
+    """Any function that embeds texts, in the form of an encoder of mteb."""
 
     def __init__(self, name: str, embed: Embed) -> None:
         self.name = name
@@ -59,7 +60,7 @@ class TextEncoder(AbsEncoder):
 
 
 class BM25:
-    """BM25 over character bigrams, as mteb calls a search engine."""
+    """BM25 over character bigrams, in the form of a search engine of mteb."""
 
     name = "BM25"
 
@@ -75,7 +76,7 @@ class BM25:
     def search(
         self, queries: Dataset, *, top_k: int, top_ranked: dict[str, list[str]] | None = None, **_: Any
     ) -> dict[str, dict[str, float]]:
-        """Scores of the best passages of each query, or of those it is given."""
+        """Scores of the best passages of each query, or of the passages that `top_ranked` gives for it."""
         index = Bm25Index(self.texts, bigrams)
         k = len(self.texts) if top_ranked is not None else min(top_k, len(self.texts))
         results: dict[str, dict[str, float]] = {}
@@ -92,7 +93,7 @@ def score_local(data: LocalData, models: Sequence[TextEncoder | BM25]) -> list[t
     """Score models on a file.
 
     Returns:
-        Type, measure and a value per model (None where the model cannot do it) for each task the file gives.
+        Type, measure and a value per model (None: the model cannot do it), for each task that the file gives.
     """
     rows = []
     for kind in kinds(data):
@@ -101,7 +102,7 @@ def score_local(data: LocalData, models: Sequence[TextEncoder | BM25]) -> list[t
             if isinstance(model, BM25) and kind not in SEARCHING:
                 values.append(None)
                 continue
-            task = make_task(data, kind)  # anew for each model: a task keeps the state of its random numbers
+            task = make_task(data, kind)  # for each model, because a task keeps the state of its random numbers
             measured = task.evaluate(model, "test", encode_kwargs={"batch_size": 64})["default"]
             values.append(float(measured[MEASURES[kind]]))
         rows.append((kind, MEASURES[kind], values))
@@ -138,7 +139,7 @@ def make_task(data: LocalData, kind: str) -> Any:
 
 
 def _halves(texts: list[str], codes: list[int]) -> dict[str, Dataset]:
-    """Train and test halves, by the hash of the text: equal texts are on one side."""
+    """Train and test halves, by the hash of the text, so that equal texts are in one half."""
     sides: dict[str, dict[str, list[Any]]] = {name: {"text": [], "label": []} for name in ("train", "test")}
     for text, code in zip(texts, codes, strict=True):
         side = sides["train" if text_hash(text) % 2 else "test"]
@@ -158,7 +159,7 @@ def _search(data: Ranked | Searched) -> dict[str, Any]:
                 ids.setdefault(text, f"d{len(ids)}")
             queries[f"q{number}"] = query
             relevant[f"q{number}"] = {ids[text]: 1 for text in pos}
-            # negatives first: where all scores are equal, no positive ranks high by its place in the file
+            # negatives first: if all scores are equal, a positive must not rank high by its place in the file
             ranked[f"q{number}"] = list(dict.fromkeys(ids[text] for text in (*neg, *pos)))
         corpus = {key: text for text, key in ids.items()}
     return {

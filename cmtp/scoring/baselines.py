@@ -13,12 +13,12 @@ from cmtp.shards.held_out import RetrievalTask
 from cmtp.text.bm25 import Bm25Index
 
 CUT = 10
-"""Ranks that count: nDCG@10 and recall@10."""
+"""Number of ranks that are scored: nDCG@10 and recall@10."""
 
 
 @dataclass(frozen=True)
 class RetrievalScore:
-    """How well one ranker did on a task."""
+    """The scores of one ranker on a task."""
 
     name: str
     ndcg: FloatArray
@@ -58,9 +58,9 @@ def _score(name: str, task: RetrievalTask, ranked: NDArray[np.int64]) -> Retriev
 
 
 def bigrams(text: str) -> list[str]:
-    """Character bigrams in lower case, without space; the character itself of a text of one.
+    """Character bigrams in lower case, without white space. A text of one character gives that character.
 
-    ``bigrams("番茄 炒")`` is ``["番茄", "茄炒"]``. No segmenter and no dictionary is needed.
+    ``bigrams("番茄 炒")`` is ``["番茄", "茄炒"]``. This needs neither a segmenter nor a dictionary.
     """
     text = "".join(text.lower().split())
     return [text[i : i + 2] for i in range(len(text) - 1)] or list(text)

@@ -21,7 +21,7 @@ class Interval:
 
     @property
     def resolved(self) -> bool:
-        """Whether the interval leaves out zero."""
+        """Whether zero is outside the interval."""
         return self.low > 0 or self.high < 0
 
 
@@ -32,10 +32,10 @@ def interval_text(interval: Interval) -> str:
 
 
 def top_k(scores: Callable[[int, int], FloatArray], queries: int, k: int, block: int = 256) -> NDArray[np.int64]:
-    """[q, k] rows of the best passages: best first, equal scores by row number.
+    """The rows of the best passages, int64 [q, k]: best first, equal scores by row number.
 
     Args:
-        scores: gives the [b, p] scores of queries from one row number to another.
+        scores: ``scores(start, stop)`` gives the scores of these queries with all p passages, [stop - start, p].
         queries: number of queries.
         k: passages per query.
         block: queries scored at a time.
@@ -51,9 +51,9 @@ def ndcg(ranked: NDArray[np.int64], relevant: list[set[int]], k: int = 10) -> Fl
     """[q] nDCG@k with binary gains (Järvelin & Kekäläinen 2002).
 
     Args:
-        ranked: [q, k or more] rows of the passages found, best first; -1 where none was.
-        relevant: [q] rows of the right passages, at least one.
-        k: ranks that count.
+        ranked: [q, k or more] rows of the passages found, best first; -1 after the last one found.
+        relevant: [q] rows of the right passages, at least one for each query.
+        k: number of ranks that are scored.
     """
     discount = 1 / np.log2(np.arange(2, k + 2))
     values = np.zeros(len(relevant))
@@ -75,8 +75,8 @@ def bootstrap(a: FloatArray, b: FloatArray, draws: int = 2000, seed: int = 0) ->
 
     Args:
         a: [s, q] a value per seed and query; [q] is one seed.
-        b: the other side, of the same shape.
-        draws: resamples; queries are drawn, and seeds independently of them.
+        b: values to subtract, of the same shape.
+        draws: number of resamples. Each draws queries, and independently of them seeds.
         seed: of the resampling.
 
     Raises:

@@ -1,7 +1,7 @@
 """The final tables: writing them in seeded order, the manifest, the card, holding out, verifying, reading, exporting.
 
-One thing is decided here about rows: which documents are held out (`eval_stage`). What else is kept was decided by the
-stages before. The shard stage (`stage`) writes each table in the order of a hash of its ids (`order`):
+This package makes one decision about rows: which documents are held out (`eval_stage`). The stages before it have made
+all others. The shard stage (`stage`) writes each table in the order of a hash of its ids (`order`):
 
     partitions of a table ── scatter, a task per partition ──► runs/TABLE/part-00000.parquet
                                                                 sorted by key, a row group per range of keys
@@ -10,8 +10,8 @@ stages before. The shard stage (`stage`) writes each table in the order of a has
     runs ── merge, a task per range of keys ──► tables/TABLE/part-00000.parquet
                                                  range 0 of all runs, sorted by key and whole id
 
-The number of ranges follows from the table's uncompressed size and `shard.shard_bytes`. A merge of pretrain/ joins the
-passages of each document (`pretrain`), so its key is the doc_id. Then `publish` moves the tables into the output
+The number of ranges is computed from the table's uncompressed size and `shard.shard_bytes`. A merge of pretrain/ joins
+the passages of each document (`pretrain`), so its key is the doc_id. Then `publish` moves the tables into the output
 folder, with the card (`card`) and, last, the manifest (`manifest`). `verify` checks the result from its bytes, `read`
 shows rows of it, `held_out` reads what was held out, `export` writes other trainers' formats.
 """

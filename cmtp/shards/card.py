@@ -7,11 +7,11 @@ from typing import Any
 import yaml
 
 DEFAULT_TABLE = "pairs"
-"""What ``datasets.load_dataset("my-shards")`` loads when no table is named."""
+"""The table that ``datasets.load_dataset("my-shards")`` loads."""
 
 
 def make_dataset_card(manifest: dict[str, Any]) -> str:
-    """The card of a build: front matter, then what is in the tables and how they were made.
+    """The card of a build: front matter, then the content of the tables and how they were made.
 
     Args:
         manifest: as written to manifest.json.
@@ -66,7 +66,7 @@ def make_dataset_card(manifest: dict[str, Any]) -> str:
 
 
 def _front_matter(tables: dict[str, Any]) -> dict[str, Any]:
-    """What the hub reads: one configuration per table that has rows, `pairs` first choice."""
+    """The front matter that the hub reads: a configuration per table that has rows, with `pairs` as the default."""
     configs: list[dict[str, Any]] = []
     for name, table in tables.items():
         if table["rows"]:

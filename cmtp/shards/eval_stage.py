@@ -1,4 +1,4 @@
-"""The eval stage: keeps whole documents out of the tables that are trained on. In a build whose recipe asks for it."""
+"""The eval stage keeps whole documents out of the tables for training, if the recipe sets ``eval.share``."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ REASON = "held_out"
 
 
 class EvalStage(Stage[EvalSettings]):
-    """Rejects the pairs of held-out documents as ``held_out``: rejects/eval is the set that models are scored on.
+    """Rejects the pairs of held-out documents as ``held_out``. Models are scored on rejects/eval.
 
-    Stands behind similarity, so that what is held out passed every test that a pair of training has to pass, and before
-    mine, so that its passages are nobody's negatives.
+    The stage comes after similarity, so that held-out pairs have passed the same tests as pairs for training. It comes
+    before mine, so that their passages are not negatives of other queries.
     """
 
     name: ClassVar[str] = "eval"
     settings: ClassVar[type[EvalSettings]] = EvalSettings
 
     def wanted(self, recipe: RecipeBase) -> bool:
-        """Only a recipe that holds something out."""
+        """Whether the recipe holds documents out."""
         return recipe.of(EvalSettings).share > 0
 
     def resolve(self, recipe: RecipeBase, before: Mapping[str, StageFolder]) -> EvalSettings:
@@ -42,7 +42,7 @@ class EvalStage(Stage[EvalSettings]):
 
 
 def hold_out(job: Job[EvalSettings], index: int, part: str) -> Result:
-    """Part the rows of one partition by their document."""
+    """Divide the rows of one partition by whether their document is held out."""
     rows = job.store.read_table(part)
     held = is_held_out(rows["doc_id"], job.settings.share, job.settings.seed)
     evidence = json.dumps({"share": job.settings.share, "seed": job.settings.seed})

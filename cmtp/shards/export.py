@@ -1,4 +1,4 @@
-"""A table of a build in another trainer's format, as JSON lines."""
+"""Exports a table of a build in the format of another trainer, as JSON lines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cmtp.shards.verify import read_manifest
 ExportRow = dict[str, Any]
 
 EXPORT_ROWS = 4096
-"""Rows held at a time."""
+"""Rows in memory at a time."""
 
 TABLES_TO_EXPORT: Final = ("pairs", "finetune")
 
@@ -27,9 +27,9 @@ class ExportFormat:
     """A trainer's format.
 
     Attributes:
-        lines: the lines of a row; none for a row that the trainer cannot read.
-        needs_negatives: a row of finetune without negatives gives no line.
-        pairs_note: what a user of `pairs`, which has no negatives, must know.
+        lines: gives the lines of a row; none for a row that the trainer cannot read.
+        needs_negatives: whether a row of finetune without negatives gives no line.
+        pairs_note: note for an export of `pairs`, which has no negatives.
     """
 
     lines: Callable[[ExportRow], Iterator[ExportRow]]
@@ -39,7 +39,7 @@ class ExportFormat:
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export came to."""
+    """The result of an export."""
 
     rows: int
     """Rows read."""
@@ -48,14 +48,14 @@ class Exported:
     without_negatives: int
     """Rows of finetune that have no negatives."""
     notes: list[str]
-    """What a user should know of it."""
+    """Lines for the user."""
 
 
 def flagembedding(row: ExportRow) -> Iterator[ExportRow]:
     """FlagEmbedding's finetune format: query, pos, neg, the scores of both, and the instruction as ``prompt``.
 
-    Its loader divides by the number of negatives unless it is told to draw none (``--train_group_size 1``), so a row of
-    finetune without negatives gives no line.
+    Its loader divides by the number of negatives, except with ``--train_group_size 1``. So a row of finetune without
+    negatives gives no line.
     """
     if "pos" not in row:
         yield {"query": row["query"], "pos": [row["passage"]], "neg": []}
@@ -67,7 +67,7 @@ def flagembedding(row: ExportRow) -> Iterator[ExportRow]:
 def sentence_transformers(row: ExportRow) -> Iterator[ExportRow]:
     """Columns anchor, positive and, from finetune, negative: one triplet per positive and negative.
 
-    The instruction stands before the anchor already, where the trainer's ``prompts`` would put it once more.
+    The anchor begins with the instruction. Do not set the trainer's ``prompts``: they would add it a second time.
     """
     if "pos" not in row:
         yield {"anchor": row["query"], "positive": row["passage"]}
@@ -103,8 +103,8 @@ def export_table(shards: str, dest: str, form: str, table: str) -> Exported:
         table: one of TABLES_TO_EXPORT.
 
     Raises:
-        UsageError: no build there, no such table, or an unknown format.
-        CmtpError: no line would be written; nothing is.
+        UsageError: `shards` is not a build, or the table or the format is unknown.
+        CmtpError: no row can be exported; nothing is written.
     """
     if form not in EXPORT_FORMATS:
         raise UsageError(f"--format {form}: give one of {', '.join(EXPORT_FORMATS)}")
@@ -140,7 +140,7 @@ def _without_negatives(source: Store, paths: list[str]) -> int:
 
 
 def _write_lines(source: Store, path: str, target: Store, out: str, form: ExportFormat) -> int:
-    """Write one file; returns its number of lines."""
+    """Write one file. Returns its number of lines."""
     lines = 0
     with source.read(path) as stream, target.write(out) as file:
         for batch in pq.ParquetFile(stream).iter_batches(EXPORT_ROWS):

@@ -1,4 +1,4 @@
-"""Documents held out of training: which they are, and the retrieval task that is made of them."""
+"""Documents held out of training, and the retrieval task that is made of them."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ BLOCK_ROWS = 65_536
 class Split:
     """The documents held out: a share of them, by a seeded hash of their ids.
 
-    With one seed a smaller share is part of a larger one.
+    With the same seed, a larger share includes the documents of a smaller one.
     """
 
     share: float
     seed: int
 
     def holds(self, doc_ids: pa.Array | pa.ChunkedArray) -> np.ndarray:
-        """[n] bool: which documents are held out. The verdict on an id is the same in every build."""
+        """Which documents are held out: [n] bool. The verdict on an id is the same in every build."""
         return is_held_out(doc_ids, self.share, self.seed)
 
 
 @dataclass(frozen=True)
 class RetrievalTask:
-    """Queries, the passages searched, and which of them are right."""
+    """Queries, the passages that are searched, and the right ones for each query."""
 
     queries: list[str]
     """[q]."""
@@ -52,10 +52,10 @@ class RetrievalTask:
 
 
 def table_files(shards: str, table: str) -> list[Path]:
-    """The Parquet files of a table in their order.
+    """The Parquet files of a table in order.
 
     Raises:
-        UsageError: there is no such table.
+        UsageError: `shards` has no such table.
     """
     files = sorted(Path(shards).glob(f"{table}/part-*.parquet"))
     if not files:
@@ -64,7 +64,11 @@ def table_files(shards: str, table: str) -> list[Path]:
 
 
 def manifest_sha256(shards: str) -> str:
-    """SHA-256 of a build's manifest. It names the data, because the manifest holds every file's checksum."""
+    """SHA-256 of a build's manifest. It identifies the data, because the manifest has the checksum of every file.
+
+    Raises:
+        UsageError: `shards` has no manifest.
+    """
     path = Path(shards) / "manifest.json"
     if not path.is_file():
         raise UsageError(f"{shards}: no manifest.json; is it the output folder of a build?")
@@ -86,14 +90,14 @@ def read_pairs(shards: str, columns: list[str], split: Split, *, held_out: bool)
 
 
 def pair_table(shards: str, columns: list[str], split: Split, *, held_out: bool) -> pa.Table:
-    """The pairs inside or outside the held-out documents, in file order.
+    """The pairs of the held-out documents, or of all others, in file order.
 
     Args:
-        shards: output folder of a build. One that has held out documents itself has their pairs in rejects/eval, and
-            `split` decides nothing.
+        shards: output folder of a build. If it has held out documents itself, their pairs are in rejects/eval, and
+            `split` is not used.
         columns: columns of the result.
         split: the documents held out.
-        held_out: whether to read the held-out documents or the others.
+        held_out: whether to read the pairs of the held-out documents, or of the others.
     """
     by_build = build_split(shards) is not None
     parts = []
@@ -122,13 +126,13 @@ def retrieval_task(
     Args:
         shards: output folder of a build.
         split: the documents held out, if the build has held out none itself.
-        max_queries: the first so many queries.
-        max_pool: most passages; distractors fill the room that the held-out passages leave.
-        unseen: what the scored model was not trained on, where that is another split. Held-out documents outside it
-            are not searched for, and their passages are distractors.
+        max_queries: most queries; the first ones are taken.
+        max_pool: most passages. After those of held-out documents, distractors are added up to this number.
+        unseen: the documents that the scored model was not trained on, if those are another split. Held-out documents
+            outside it are not searched for, and their passages are distractors.
 
     Raises:
-        UsageError: no held-out pair of a retrieval relation, or only one passage to find.
+        UsageError: no held-out pair has a retrieval relation, or there is only one passage to find.
     """
     held = read_pairs(shards, ["query", "passage", "relation", "doc_id"], split, held_out=True)
     found = held.height

@@ -1,4 +1,4 @@
-"""manifest.json: what went in, what was done, what came out. No times and no host: a rerun gives the same bytes."""
+"""manifest.json: inputs, settings, stages and tables. It has no times and no host, so a rerun gives the same bytes."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ TABLES = ("pairs", "finetune", "pretrain")
 def make_manifest(
     recipe: RecipeBase, sources: dict[str, str], stages: list[StageRun], encoded: list[StageRun], shard: StageRun
 ) -> dict[str, Any]:
-    """Put the manifest together.
+    """The manifest of a build.
 
     Args:
         recipe: the resolved recipe.
         sources: path of every input file, relative to its root, with its source's name.
         stages: the stages that decide, in order.
-        encoded: the encode stages: similarity's, and mining's if it is another.
+        encoded: the encode stages: that of similarity, and that of mining if another encoder searches.
         shard: the shard stage.
     """
     return {
@@ -61,7 +61,16 @@ def mined_manifest(
     mined: StageRun,
     shard: StageRun,
 ) -> dict[str, Any]:
-    """A manifest whose finetune table was made anew by `encoder`; what the build did before mining stays as it was."""
+    """The manifest after finetune was mined again. Everything before the mine stage is unchanged.
+
+    Args:
+        manifest: before.
+        recipe: with the new settings of mine.
+        encoder: name of the encoder that searched.
+        encoded: the encode stage.
+        mined: the mine stage.
+        shard: the shard stage, which wrote finetune.
+    """
     search = recipe.model_dump(mode="json")["mine"] | {"encoder": encoder}
     stages = [
         stage | ({"facts": plain_values(mined.figures)} if stage["stage"] == mined.name else {})
@@ -76,7 +85,7 @@ def mined_manifest(
 
 
 def _inputs(sources: dict[str, str], receipts: list[Receipt]) -> list[dict[str, Any]]:
-    """Files, bytes and a digest per source; a file that was read in parts counts once."""
+    """Files, bytes and a digest per source. A file that was read in parts counts once."""
     parts: dict[str, list[tuple[int, str]]] = {}
     for receipt in receipts:
         for file in receipt.records:

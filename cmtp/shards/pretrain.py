@@ -15,19 +15,19 @@ SOURCE_COLUMNS = ("doc_id", "position", "query", "passage", "relation", "source"
 """Columns of PAIR that the texts are made from."""
 
 _QUERY_IS_TEXT = frozenset(relations_where(lambda relation: relation.own_text))
-"""Relations whose query is running text of its own, not a heading over the passage or a question made for it."""
+"""Relations with running text as query, and not a heading over the passage or a question made for it."""
 
 
 def join_passages(rows: pa.Table, min_chars: int) -> tuple[pa.Table, int]:
     """Join the passages of each document.
 
     Args:
-        rows: SOURCE_COLUMNS; all rows of a document are in it.
+        rows: SOURCE_COLUMNS, with all rows of each document.
         min_chars: shorter texts are left out.
 
     Returns:
-        Schema PRETRAIN, one row per document, ordered by doc_id; and how many texts were left out as too short. A line
-        that the document had before is not repeated: the body under a title may overlap with its sections.
+        Schema PRETRAIN, one row per document, ordered by doc_id; and the number of texts left out as too short. A line
+        that occurred before in the document is not repeated, because the body under a title may hold its sections.
     """
     rows = rows.sort_by([("doc_id", "ascending"), ("position", "ascending")])
     columns = [rows[name].to_pylist() for name in SOURCE_COLUMNS]

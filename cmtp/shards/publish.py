@@ -1,9 +1,9 @@
-"""The build's last act: put finished tables into their place, manifest last.
+"""Publishes the finished tables of a build: moves them into the output folder, and writes the manifest last.
 
-While tables are being exchanged there is no manifest, so a reader never takes a mixture of two builds for one. A run
-that was killed here continues where it stopped: a table that lies in its place already is not moved again.
+While tables are being replaced there is no manifest, so a reader never takes a mixture of two builds for one. A run
+that was killed here continues where it stopped: a table that is in its place is not moved again.
 
-1. Note the fingerprint in published.json, with ``whole: false``.
+1. Write the fingerprint to published.json, with ``whole: false``.
 2. Remove the manifest, then the old tables, then other builds' shard stages.
 3. Move the new tables into their place.
 4. Write the card, then the manifest, then ``whole: true``.
@@ -18,14 +18,14 @@ from cmtp.engine.store import Store
 from cmtp.shards.card import make_dataset_card
 
 PUBLISHED = f"{WORK}/published.json"
-"""Holds the fingerprint of the build whose tables are in place, and whether all of them are there."""
+"""File with the fingerprint of the build that the tables belong to, and whether all of them are in place."""
 
 TOP = ("pairs", "finetune", "pretrain", "rejects")
 """Folders of tables."""
 
 
 def is_published(store: Store, fingerprint: str) -> bool:
-    """Whether the folder holds the build with this fingerprint, and no file of it was removed or cut since."""
+    """Whether the folder holds the build with this fingerprint, and no file of it was removed or changed in size."""
     note = store.read_json(PUBLISHED) if store.exists(PUBLISHED) else {}
     if note != {"fingerprint": fingerprint, "whole": True} or not store.exists("manifest.json"):
         return False
@@ -43,8 +43,8 @@ def publish(store: Store, folder: str, fingerprint: str, manifest: dict[str, Any
     Args:
         store: the output folder.
         folder: the shard stage's folder; its ``tables/`` are moved.
-        fingerprint: the shard stage's.
-        manifest: written last, with the card before it.
+        fingerprint: of the shard stage.
+        manifest: written last, after the card.
     """
     started = {"fingerprint": fingerprint, "whole": False}
     if not store.exists(PUBLISHED) or store.read_json(PUBLISHED) != started:
@@ -68,26 +68,32 @@ def publish(store: Store, folder: str, fingerprint: str, manifest: dict[str, Any
 
 
 TABLE_REPLACEMENT = f"{WORK}/replacement.json"
-"""Notes a table that is being replaced: its name, the folder of its new files, the new manifest."""
+"""File about a table that is being replaced: its name, the folder of its new files, the new manifest."""
 
 
 def replace_table(store: Store, folder: str, table: str, manifest: dict[str, Any]) -> None:
-    """Put one table in place of the one that is there, manifest last.
+    """Replace one table, and write the manifest last.
 
-    A note of it is written first, so that `resume_replacement` can finish what a killed run began.
+    TABLE_REPLACEMENT is written first, so that `resume_replacement` can finish what a killed run began.
+
+    Args:
+        store: the output folder.
+        folder: of the stage that wrote the new files; its ``tables/TABLE`` is moved.
+        table: name of the table.
+        manifest: of the output folder with the new table.
     """
     store.write_json(TABLE_REPLACEMENT, {"folder": folder, "table": table, "manifest": manifest})
     resume_replacement(store)
 
 
 def resume_replacement(store: Store) -> None:
-    """Finish a replacement that was begun. Does nothing if there is none."""
+    """Finish a replacement that a killed run began, if there is one."""
     if not store.exists(TABLE_REPLACEMENT):
         return
     note = store.read_json(TABLE_REPLACEMENT)
     table, manifest = note["table"], note["manifest"]
     store.remove("manifest.json")
-    store.write_json(PUBLISHED, {"fingerprint": "", "whole": False})  # the next build writes all tables anew
+    store.write_json(PUBLISHED, {"fingerprint": "", "whole": False})  # the next build writes all tables again
     names = {file["file"] for file in manifest["tables"][table]["files"]}
     for path in store.list(table):
         if path.rsplit("/", 1)[1] not in names:

@@ -1,4 +1,4 @@
-"""Looking into a build: a sample of rows, and the whole path of one pair."""
+"""Reads rows of a build for a person: a sample of rows, or the path of one pair through all stages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cmtp.shards.verify import read_manifest
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which rows to look at. None means any. With a stage or a reason these are rejects, else pairs."""
+    """The rows to show. None means any. With a stage or a reason they are rejects, else pairs."""
 
     relation: str | None = None
     source: str | None = None
@@ -28,7 +28,7 @@ def sample_rows(shards: str, wanted: Wanted, n: int, seed: int) -> list[dict[str
     """Up to n matching rows, drawn by a seeded hash of their ids.
 
     Raises:
-        UsageError: no build there, or a name that occurs nowhere in it.
+        UsageError: `shards` is not a build, or no row of it has the name of a wanted relation, source, stage or reason.
     """
     manifest = read_manifest(Store(shards))
     tables = [name for name in manifest["tables"] if name.startswith("rejects/")]
@@ -56,9 +56,9 @@ def sample_rows(shards: str, wanted: Wanted, n: int, seed: int) -> list[dict[str
 
 
 def _check_names(manifest: dict[str, Any], wanted: Wanted) -> None:
-    """Refuse names that occur nowhere in a build, or a reason that no row of the wanted stage has.
+    """Refuse names that no row of a build has, and a reason that no row of the wanted stage has.
 
-    A slip of the pen must not look like an empty table.
+    Otherwise a typing error would look like an empty table.
     """
     rows = [(stage["stage"], row) for stage in manifest["stages"] for row in stage["ledger"]]
     known = {
@@ -74,14 +74,14 @@ def _check_names(manifest: dict[str, Any], wanted: Wanted) -> None:
 
 
 def trace_pair(shards: str, pair_id: str) -> dict[str, Any]:
-    """The whole path of a pair through a build.
+    """The path of a pair through all stages of a build.
 
     Returns:
         ``row`` (the pair or reject), ``table`` (where it is), ``stages`` (name and verdict of each), ``rival`` (the row
         it lost to, or None), ``finetune`` (its finetune row, or None).
 
     Raises:
-        UsageError: no build there, or no such pair in it.
+        UsageError: `shards` is not a build, or has no such pair.
     """
     manifest = read_manifest(Store(shards))
     table, row = _find(shards, manifest, pair_id)

@@ -10,28 +10,28 @@ from cmtp.settings import Settings
 
 
 class EvalSettings(Settings):
-    """Whole documents kept out of all that is trained on, to search in when a model is scored."""
+    """Whole documents that are kept out of training, so that a model can be scored on them."""
 
     share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the documents, by a seeded hash of their id. Their pairs are in rejects/eval as ``held_out``, and in no
     other table: neither pairs, nor finetune or its negatives, nor pretrain. 0: none; the trainer then leaves out a
     share of its own."""
     seed: int = 1
-    """Another seed holds other documents out."""
+    """Chooses the documents; another seed holds out other documents."""
 
 
 class ShardSettings(Settings):
     """The final tables."""
 
     shard_bytes: Annotated[int, Field(ge=1 << 20)] = 256 << 20
-    """Uncompressed bytes per Parquet shard, about."""
+    """Approximate number of uncompressed bytes per Parquet file."""
     min_pretrain_chars: Annotated[int, Field(ge=1)] = 64
-    """Shorter texts are not written to pretrain/: a text of a few words teaches RetroMAE nothing."""
+    """Shorter texts are not written to pretrain/, because RetroMAE learns nothing from a few words."""
 
 
 class ShardWork(ShardSettings):
-    """What the tasks of the shard stage are given."""
+    """Settings of the tasks of the shard stage."""
 
     seed: int
     held_out: EvalSettings | None
-    """Which documents are kept out of pretrain/, if the build holds any out."""
+    """The documents that are kept out of pretrain/; None: the build holds none out."""

@@ -1,7 +1,7 @@
-"""The shard stage: scatter each table's rows into key ranges, merge one range at a time into a final file.
+"""The shard stage: sorts each table's rows into ranges of keys, and merges one range at a time into a final file.
 
-Rows are ordered by `order.order_keys`. A table is cut into equal ranges of the key space, one file each; the number of
-ranges follows from the table's uncompressed size, so it depends on the data and the recipe alone.
+Rows are ordered by `order.order_keys`. A table is cut into equal ranges of the key space, one file each. Their number
+is computed from the table's uncompressed size, so it depends on the data and the recipe alone.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class TableInput:
 
     @property
     def key(self) -> str:
-        """Column whose hash orders the rows."""
+        """Column of the ids that the rows are ordered by."""
         return "doc_id" if self.name == "pretrain" else "pair_id"
 
     @property
@@ -57,7 +57,7 @@ class TableInput:
 
 
 class ShardStage(Stage[ShardWork]):
-    """Writes the final tables into ``tables/`` of its folder; publishing them is the build's last act.
+    """Writes the final tables into ``tables/`` of its folder. `publish` moves them to the output folder.
 
     Receipts have a record per final file: table, file, rows, bytes, sha256.
     """
@@ -70,7 +70,7 @@ class ShardStage(Stage[ShardWork]):
         self.table_inputs = tables
 
     def resolve(self, recipe: RecipeBase, before: Mapping[str, StageFolder]) -> ShardWork:
-        """See Stage. pretrain/ is made from rows before the hold-out, so it is told what is held out."""
+        """See Stage. pretrain/ is made of rows from before the hold-out, so the settings name its documents."""
         held_out = recipe.of(EvalSettings) if EvalStage.name in before else None
         return ShardWork.extend(recipe.of(ShardSettings), seed=recipe.seed, held_out=held_out)
 
@@ -105,7 +105,7 @@ def _ranges(table: TableInput, job: Job[ShardWork]) -> int:
 
 
 def scatter_rows(job: Job[ShardWork], table: TableInput, ranges: int, out: str) -> Result:
-    """Sort a partition by key and write it with one row group per range; a file beside it lists the ranges it holds."""
+    """Sort a partition by key and write it with one row group per range. A JSON file beside it lists these ranges."""
     store = job.store
     rows = store.read_table(table.parts[0], table.columns)
     keys = order_keys(rows[table.key], job.settings.seed)
@@ -144,7 +144,7 @@ def merge_range(job: Job[ShardWork], table: TableInput, number: int, out: str) -
             keys = pa.array(order_keys(rows["doc_id"], settings.seed))
             rows = rows.take(pc.sort_indices(pa.table({KEY: keys}), [(KEY, "ascending")]))
         else:
-            # ties of the 64-bit key are broken by the whole id: never by which run came first
+            # rows with equal 64-bit keys are ordered by the whole id, never by which run came first
             order = pc.sort_indices(rows.select([KEY, "pair_id"]), [(KEY, "ascending"), ("pair_id", "ascending")])
             rows = rows.select(table.schema.names).take(order)
     rows = tidy(rows, table.schema)
@@ -159,7 +159,7 @@ def merge_range(job: Job[ShardWork], table: TableInput, number: int, out: str) -
 
 
 def tidy(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Cast to the schema, with dictionaries that hold only the values used, sorted: equal rows give equal bytes."""
+    """Cast to the schema. Dictionaries hold the used values alone, sorted, so that equal rows give equal bytes."""
     columns = []
     for field in schema:
         column = rows[field.name].combine_chunks()

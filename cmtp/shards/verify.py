@@ -14,17 +14,17 @@ from cmtp.errors import UsageError
 from cmtp.schema import FINETUNE, PAIRS, PRETRAIN, REJECTS
 
 MOST_SHOWN = 20
-"""Problems listed of one kind."""
+"""Most problems of one kind that are listed."""
 
 
 def read_manifest(store: Store) -> dict[str, Any]:
     """The manifest of an output folder.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is none, or it is not JSON.
     """
     if not store.exists(""):
-        raise UsageError(f"{store.root}: there is no such folder")
+        raise UsageError(f"{store.root}: the folder does not exist")
     if not store.exists("manifest.json"):
         raise UsageError(
             f"{store.root}: no manifest.json: not an output folder, or its build did not finish (run it again)"
@@ -40,12 +40,12 @@ def verify(store: Store) -> list[str]:
     """Check what docs/shards.md promises of an output folder.
 
     Returns:
-        One line per problem; empty when all is well.
+        A line per problem; empty: there is none.
     """
     manifest = read_manifest(store)
     problems = _check_files(store, manifest)
     if problems:
-        return problems  # rows of broken files would only confuse
+        return problems  # the rows of broken files would only lead to further problems
     ids: dict[str, pl.Series] = {}
     kept_ids: list[pl.Series] = []
     counted: dict[str, Counter[tuple[str, str, str]]] = {}
@@ -97,7 +97,7 @@ def _check_files(store: Store, manifest: dict[str, Any]) -> list[str]:
 
 
 def _check_ids(ids: dict[str, pl.Series], kept_ids: list[pl.Series]) -> list[str]:
-    """Ids are unique over pairs and rejects, what they refer to exists, finetune rows are pairs."""
+    """Ids are unique over pairs and rejects, rows named by kept_id exist, finetune rows are pairs."""
     problems = []
     rows = pl.concat([column for name, column in ids.items() if name == "pairs" or name.startswith("rejects/")])
     repeated = rows.filter(rows.is_duplicated()).unique().sort()
@@ -119,7 +119,7 @@ def _unique(column: pl.Series) -> bool:
 
 
 def _check_ledger(manifest: dict[str, Any], counted: dict[str, Counter[tuple[str, str, str]]]) -> list[str]:
-    """Rows in = kept + rejected for every stage, source and relation, and the tables hold what the ledger says."""
+    """Rows in = kept + rejected for every stage, source and relation; the tables have the rows of the ledger."""
     problems = []
     before: dict[tuple[str, str], int] | None = None
     for stage in manifest["stages"]:

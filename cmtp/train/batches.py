@@ -1,14 +1,14 @@
-"""Rows to batches: an endless order that depends on the seed alone, read from Parquet block by block.
+"""Makes batches of rows, in an endless order that depends on the seed alone. Reads Parquet block by block.
 
-The shards' rows are in a seeded random order already, so a block of consecutive rows is a fair sample. For each epoch:
+The shards' rows are in a seeded random order, so a block of consecutive rows is a fair sample. For each epoch:
 
 1. Read a block and add its rows to those that wait, by group.
 2. In each group, shuffle the waiting rows, sort pools of POOL batches by length, and cut batches of `size` rows in
-   which no text is twice. Rows that fill no batch wait for the next block.
-3. Mix the batches of all groups, each group as often as `alpha` says.
+   which no text occurs twice. Rows that do not fill a batch wait for the next block.
+3. Mix the batches of all groups; `alpha` says how often each group is drawn.
 4. At the end, cut shorter batches from the rows that still wait.
 
-To resume at a step, the order is walked again without tokenising; nothing is stored.
+To resume at a step, the order is made again without tokenising. Nothing is stored.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ POOL = 16
 
 @dataclass(frozen=True, slots=True)
 class TrainRow:
-    """A query with its passages; for pretraining the text alone, as the query."""
+    """A query with its passages. For pretraining it is a text alone, as the query."""
 
     query: str
     pos: tuple[str, ...] = ()
@@ -42,35 +42,36 @@ class TrainRow:
 
     @property
     def length(self) -> int:
-        """Characters, for the length buckets."""
+        """Characters of the query and the positives, by which rows are sorted."""
         return len(self.query) + sum(map(len, self.pos))
 
 
 RowBlock = list[TrainRow]
 Read = Callable[[int], Iterable[RowBlock]]
-"""The blocks of an epoch."""
+"""Gives the blocks of rows of an epoch."""
 
 
 @dataclass
 class Skipped:
-    """Rows that are in no batch of the first epoch."""
+    """The rows that are in no batch of the first epoch."""
 
     alone: int = 0
-    """Number of rows with nothing to compare with: no other row of the group, and no negatives."""
+    """Number of rows without a negative: alone in their group, and without negatives of their own."""
     groups: set[Hashable] = field(default_factory=set)
 
 
 @dataclass
 class TrainBatches:
-    """Endless batches, the same for every process of a run.
+    """Endless batches; every process of a run gets the same ones.
 
     Args:
         read: gives an epoch's blocks.
         size: rows per batch over all devices.
         seed: of the order.
         alpha: a group of n batches is drawn in proportion to n^alpha.
-        contrastive: rows need something to be compared with, and no text is twice in a batch.
+        contrastive: whether every query of a batch must have a negative, and no text may occur twice in it.
         smallest: fewest rows of a batch, at least one per device.
+        skipped: gets the rows that are in no batch.
     """
 
     read: Read
@@ -112,7 +113,7 @@ class TrainBatches:
         yield from self._mix(rest, random)
 
     def _cut(self, rows: list[TrainRow], random: Random, *, last: bool) -> list[list[TrainRow]]:
-        """Take batches out of `rows`; what is left stays there."""
+        """Take batches out of `rows`. Rows that fit into none stay there."""
         random.shuffle(rows)
         batches: list[list[TrainRow]] = []
         while len(rows) >= (1 if last else self.size):
@@ -128,7 +129,7 @@ class TrainBatches:
         return batches
 
     def _fill(self, pool: list[TrainRow]) -> tuple[list[list[TrainRow]], list[TrainRow]]:
-        """Batches of the pool's rows in their order, no text twice in one, and the rows that were left."""
+        """Batches of the pool's rows in their order, without a text twice in one batch, and the rows that were left."""
         batches: list[list[TrainRow]] = []
         while pool:
             batch: list[TrainRow] = []
@@ -151,7 +152,7 @@ class TrainBatches:
         return batches, []
 
     def _mix(self, batches: dict[Hashable, list[list[TrainRow]]], random: Random) -> Iterator[list[TrainRow]]:
-        """All batches in a random order, each group as often as alpha says."""
+        """All batches in a random order. `alpha` says how often each group is drawn."""
         mixed: list[list[TrainRow]] = []
         total = sum(map(len, batches.values()))
         weight = sum(len(group) ** self.alpha for group in batches.values() if group)
@@ -173,7 +174,7 @@ def _comparable(batch: list[TrainRow]) -> bool:
 
 
 def sorted_keys(groups: dict[Hashable, Any]) -> list[Hashable]:
-    """Keys in one order for every process: sets and dicts of texts have another in each."""
+    """Keys in the same order in every process, which a set of strings does not have."""
     return sorted(groups, key=str)
 
 
@@ -183,7 +184,7 @@ def text_hash(text: str) -> int:
 
 
 def own_slice(batch: list[TrainRow], rank: int, world: int) -> list[TrainRow]:
-    """A device's rows of a batch: consecutive ones. The devices' numbers of rows differ by one at most."""
+    """The rows of a batch that a device gets: consecutive ones. The devices' numbers of rows differ by at most one."""
     return batch[len(batch) * rank // world : len(batch) * (rank + 1) // world]
 
 

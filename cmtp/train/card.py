@@ -1,4 +1,4 @@
-"""The model card: what the model was trained on, how, and how it scores."""
+"""The model card: the training data, the settings and the scores of a model."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
 """InfoNCE over a batch of any size, stages 2 and 3.
 
-GradCache (Gao et al. 2021, arXiv 2101.06983) is sentence-transformers' own. `CachedLossMixin`
+GradCache (Gao et al. 2021, arXiv 2101.06983) comes from sentence-transformers. Its `CachedLossMixin`
 
 1. embeds the texts chunk by chunk without a graph,
 2. asks `calculate_loss` for the gradients of the embeddings,
 3. embeds the chunks again, with a graph, and passes the gradients on.
 
-This module has the loss: which passages count as negatives of which query, over all devices.
+This module has the loss. It decides which passages are negatives of which query, over all devices.
 """
 
 from __future__ import annotations
@@ -21,14 +21,22 @@ from torch.nn import functional as F
 from cmtp.train.running_means import RunningMeans
 
 ROWS = 1024
-"""Queries whose scores with all passages are in memory at a time."""
+"""Queries that are scored with all passages at a time; bounds the memory."""
 
 
 class InfoNCE(CachedLossMixin, nn.Module):
     """Softmax of the positive against its own negatives and, where allowed, every other passage of the batch.
 
     A passage never counts as a negative of a query if it is the same text as the query or its positive, or is a
-    positive of another row with the same query. Hashes of the texts decide what is the same.
+    positive of another row with the same query. Texts with equal hashes are the same.
+
+    Args:
+        model: gives vectors as ``sentence_embedding``.
+        temperature: divides the cosines.
+        chunk: texts per forward pass; a larger batch goes through GradCache.
+        dimensions: shorter lengths of the vectors for which the loss is added up too (Matryoshka, arXiv 2205.13147).
+        distill: weight of the divergence from the teacher's scores; 0: off.
+        distill_temperature: divides the teacher's scores.
     """
 
     def __init__(
@@ -100,7 +108,7 @@ class InfoNCE(CachedLossMixin, nn.Module):
         return total.to(whole["query"].dtype if whole["query"].dtype == torch.float64 else torch.float32)
 
     def _rows(self, whole: dict[str, Tensor], pool: dict[str, Tensor], rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Sum of the losses of some queries, their number of negatives, and how many rank their positive first."""
+        """Sum of the losses of some queries, their number of negatives, and how many rank the positive first."""
         query = {name: value[rows] for name, value in whole.items()}
         owned = query["row"][:, None] == pool["row"][None, :]
         positive = owned & pool["positive"][None, :]
@@ -123,7 +131,7 @@ class InfoNCE(CachedLossMixin, nn.Module):
         return loss, (candidates.sum() - len(rows)).float(), first
 
     def _divergence(self, scores: Tensor, owned: Tensor, teacher: Tensor) -> Tensor:
-        """KL of the student's softmax over a query's own passages from the teacher's; rows without scores add none."""
+        """Sum of KL(teacher ‖ student) over the queries' own passages. Rows without scores add nothing."""
         known = owned & ~teacher.isnan()[None, :]
         usable = known.sum(dim=1) > 1
         wanted = teacher.nan_to_num()[None, :].expand_as(scores) / self.distill_temperature
@@ -134,7 +142,7 @@ class InfoNCE(CachedLossMixin, nn.Module):
 
 
 def _wide(x: Tensor) -> Tensor:
-    """At least float32: a softmax at temperature 0.01 in bf16 has two digits."""
+    """The tensor in at least float32: in bf16 a softmax at temperature 0.01 would have two digits."""
     return x if x.dtype == torch.float64 else x.float()
 
 

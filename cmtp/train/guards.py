@@ -1,4 +1,4 @@
-"""What a run prints, and what stops it: no negatives, a loss that is NaN or infinite, a loss that does not change."""
+"""The lines that a run prints, and the checks that stop it: no negatives, a loss that is NaN, infinite or constant."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from cmtp.errors import CmtpError
 from cmtp.train.batches import TrainBatches, TrainRow
 
 CONSTANT_LOGS = 5
-"""A loss that is the same on so many log lines is a constant one."""
+"""A loss that is the same on this number of log lines is constant."""
 
 
 def negatives_of(batch: list[TrainRow]) -> float:
-    """Negatives per query of a batch, with texts that the loss will not count because they are the same."""
+    """Negatives per query of a batch. Includes texts that the loss will leave out because they are equal."""
     passages = sum(len(row.pos) + len(row.neg) for row in batch if row.in_batch)
     total = 0
     for row in batch:
@@ -26,10 +26,10 @@ def negatives_of(batch: list[TrainRow]) -> float:
 
 
 def announce(stage: str, batches: TrainBatches, steps: int) -> str:
-    """A line on a contrastive stage before it starts: steps, queries, negatives and chance level of its first batches.
+    """A line about a contrastive stage before it starts: steps, queries, negatives, chance level of its first batches.
 
     Raises:
-        CmtpError: the queries have no negatives: the loss would be 0 from the first step to the last.
+        CmtpError: the queries have no negatives, so that the loss would be 0 in every step.
     """
     first = list(islice(iter(batches), 16))
     negatives = sum(map(negatives_of, first)) / len(first)
@@ -42,7 +42,7 @@ def announce(stage: str, batches: TrainBatches, steps: int) -> str:
 
 
 class Lines(TrainerCallback):
-    """Prints one line per line of the log, from the first process."""
+    """Prints a line for each entry of the log, in the first process."""
 
     def __init__(self, stage: str) -> None:
         self.stage = stage
@@ -72,7 +72,7 @@ class Lines(TrainerCallback):
 
 
 class Guard(TrainerCallback):
-    """Stops a run whose loss is NaN, infinite or constant, with the reason."""
+    """Stops a run with a reason when the loss is NaN, infinite or constant."""
 
     def __init__(self, stage: str) -> None:
         self.stage = stage
@@ -86,7 +86,7 @@ class Guard(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **_: Any,
     ) -> None:
-        """Look at each logged loss."""
+        """Check a logged loss."""
         loss = (logs or {}).get("loss")
         if loss is None:
             return

@@ -1,4 +1,4 @@
-"""training.json beside a trained model: what it was trained on, and what it was not."""
+"""training.json beside a trained model: the data that it was trained on, and the documents that it has not seen."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ class TrainedOn:
     """The data of a training run, as its report says."""
 
     manifest_sha256: str
-    """Of the build that the model was trained on."""
+    """Checksum of the manifest of the build that the model was trained on."""
     held_out: Split
     """The documents of that build that no stage has seen."""
     max_queries: int
-    """Of the retrieval among them that ended the run."""
+    """Most queries of the retrieval task that scored the model at the end of the run."""
     max_pool: int
-    """Passages of that retrieval."""
+    """Most passages of that task."""
 
 
 def read_trained_on(model: str, shards: str) -> TrainedOn | None:
-    """What a model was trained on.
+    """The data that a model was trained on.
 
     Args:
         model: folder of a model.
-        shards: the build it is to be scored on. Reports written before they named the split do not say when the build
-            itself held documents out; this build's manifest says it, if it is the one trained on.
+        shards: the build that it will be scored on. Older reports do not name the documents that the build itself held
+            out. If the model was trained on this build, its manifest names them.
 
     Returns:
         None for a model that has no report: a name on the hub, or a model of another trainer.
@@ -59,7 +59,7 @@ def read_trained_on(model: str, shards: str) -> TrainedOn | None:
 
 
 def held_out_report(shards: str, trainer: Split) -> dict[str, Any]:
-    """The entry ``held_out`` of a report: share and seed of the documents that no stage saw, and who left them out."""
+    """The entry ``held_out`` of a report: share and seed of the documents that no stage saw, and what held them out."""
     by_build = build_split(shards)
     split = by_build or trainer
     return {"share": split.share, "seed": split.seed, "by": "build" if by_build else "trainer"}

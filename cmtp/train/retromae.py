@@ -1,12 +1,12 @@
-"""RetroMAE (Xiao et al., EMNLP 2022, arXiv 2205.12035), stage 1.
+"""RetroMAE (Xiao et al., EMNLP 2022, arXiv 2205.12035), the model of stage 1.
 
 The encoder reads a text with 30 % of its tokens masked. A decoder of one layer has to restore the text from the
 encoder's sentence vector, with 50 % of the context hidden from each position. So the encoder learns to put the whole
 text into one vector.
 
-Where the paper and its authors' two programs differ: the decoder's first stream is h + p_i without a LayerNorm, as in
-the paper and in RetroMAE's own code; the context stream goes through the encoder's embedding layer with its LayerNorm,
-as in both. A mask is a Bernoulli draw per character token: whole words are characters in a Chinese BERT.
+The paper and its authors' two programs differ in places. Here the decoder's first stream is h + p_i without a
+LayerNorm, as in the paper and in RetroMAE's own code. The context stream goes through the encoder's embedding layer
+with its LayerNorm, as in both programs. Each token is masked independently; in a Chinese BERT a token is a character.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from transformers import BertForMaskedLM
 from cmtp.train.running_means import RunningMeans
 
 IGNORED = -100
-"""Label of a position that adds nothing to the loss."""
+"""Label of a position that does not count in the loss."""
 
 
 def mask_tokens(
@@ -35,7 +35,7 @@ def mask_tokens(
         vocabulary: number of tokens.
 
     Returns:
-        [b, l] tokens for the encoder, and [b, l] labels, IGNORED where nothing is to be restored.
+        [b, l] tokens for the encoder, and [b, l] labels: the token to restore, or IGNORED.
     """
     draw = torch.rand(input_ids.shape, device=input_ids.device)
     chosen = (draw < ratio) & ~special
@@ -47,11 +47,11 @@ def mask_tokens(
 
 
 def decoder_visibility(padding: Tensor, ratio: float) -> Tensor:
-    """Equation 7: what each position of the decoder may look at.
+    """Equation 7: the positions that each position of the decoder may attend to.
 
     Args:
         padding: [b, l] bool, true on padding.
-        ratio: share of the other positions hidden from each position, drawn anew for each.
+        ratio: share of the other positions that are hidden from a position, drawn for each position separately.
 
     Returns:
         [b, l, l] bool. Row i never sees position i; every row from 1 on sees position 0, the sentence vector.
@@ -99,9 +99,9 @@ class EnhancedDecoder(nn.Module):
 
 
 class RetroMAE(nn.Module):
-    """Encoder with its MLM head, and the decoder that is thrown away after pretraining.
+    """An encoder with its MLM head, and a decoder that is dropped after pretraining.
 
-    Word and position embeddings and the MLM head are shared by both; the decoder layer alone is new.
+    Both share the word and position embeddings and the MLM head. Only the decoder layer is new.
     """
 
     def __init__(self, encoder: BertForMaskedLM, encoder_mask: float, decoder_mask: float, mask_id: int) -> None:
@@ -148,7 +148,7 @@ class RetroMAE(nn.Module):
         return decoded
 
     def _cross_entropy(self, hidden: Tensor, labels: Tensor) -> Tensor:
-        """Mean over the labelled positions; the head, the widest product of all, is computed at those alone."""
+        """Mean over the labelled positions. The MLM head, the largest product of all, is computed at those alone."""
         labelled = labels != IGNORED
         logits = self.encoder.cls(hidden[labelled])
         wide = logits if logits.dtype == torch.float64 else logits.float()  # bf16 would lose the small probabilities

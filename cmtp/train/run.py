@@ -1,4 +1,4 @@
-"""A training run: its stages in their order, then the scores, the card and the report of the result."""
+"""A training run: the stages in order, then the scores, the model card and the report."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from cmtp.train.settings import TRAIN_STAGES, TrainSettings
 from cmtp.train.shards import Corpus
 
 TRAIN_WORK = ".work"
-"""Folder of checkpoints and logs, in the model's."""
+"""Folder of checkpoints and logs, inside the model's folder."""
 
 
 def train_model(
@@ -46,8 +46,17 @@ def train_model(
 ) -> dict[str, Any]:
     """Train the wanted stages and write the model to `out`.
 
-    A killed run continues from its last checkpoint, and a finished stage is not done again. On a CPU, one thread gives
-    the same weights in every run. With more threads the order of sums differs from run to run, and so the last digits.
+    A killed run continues from its last checkpoint, and a finished stage is not run again. On a CPU, one thread gives
+    the same weights in every run. With more threads the order of sums, and so the last digits, differ between runs.
+
+    Args:
+        shards: output folder of a build.
+        out: folder of the model.
+        settings: of the run.
+        wanted: stages to train, of TRAIN_STAGES.
+        init: BERT checkpoint to start from, a folder or a hub name; None: random weights.
+        fresh: whether to delete what an earlier run left in `out`.
+        threads: of torch, on a CPU.
 
     Returns:
         The content of training.json: data, settings, facts of each stage, scores.
@@ -70,14 +79,14 @@ def train_model(
 
 @dataclass(frozen=True)
 class TrainedStages:
-    """What the stages gave, before the result is scored and published."""
+    """The result of the stages, before it is scored and published."""
 
     folder: Path
     """Folder of the last stage's model."""
     facts: dict[str, Any]
     """Steps, seconds, rates and losses of each stage."""
     identity: dict[str, Any]
-    """What makes it this run: data, settings, where it starts from."""
+    """The data, the settings and the start of the run. A run with another identity cannot continue it."""
     place: stages.Place
 
 
@@ -152,7 +161,7 @@ def _folder(current: Path, stage: str) -> Path:
 def _stage(
     stage: str, current: Path, corpus: Corpus, settings: TrainSettings, place: stages.Place
 ) -> tuple[Path, dict[str, Any]]:
-    """Train a stage, or take the model of an earlier run."""
+    """Train a stage, or use the model that an earlier run trained."""
     folder = _folder(current, stage)
     made = folder.with_suffix(".tmp")
     if folder.exists():
@@ -206,7 +215,7 @@ def _mean(values: np.ndarray) -> float:
 def score_folder(
     name: str, folder: Path, task: RetrievalTask, settings: TrainSettings, *, instructed: bool = False
 ) -> RetrievalScore:
-    """RetrievalScore a stage's model on a task, the queries with the instruction where it was `instructed`."""
+    """Score the model of a stage on a task. `instructed`: it was trained with the instruction before the queries."""
     model = stages.open_stage_model(folder, settings)
     model.max_seq_length = min(model.max_seq_length or 512, settings.finetune.passage_length)
     prompt = settings.instruction if instructed and settings.finetune.instruction else None
@@ -216,7 +225,7 @@ def score_folder(
 
 
 def _publish(target: Path, current: Path, settings: TrainSettings, report: dict[str, Any]) -> None:
-    """Write the model, its card and its facts beside the work folder."""
+    """Write the model, its card and its report beside the work folder."""
     model: SentenceTransformer = stages.open_stage_model(current, settings)
     model.max_seq_length = min(model.max_seq_length or 512, settings.finetune.passage_length)
     model.save(str(target), create_model_card=False)
@@ -225,6 +234,6 @@ def _publish(target: Path, current: Path, settings: TrainSettings, report: dict[
 
 
 def _barrier(place: stages.Place) -> None:
-    """Wait for the other devices' processes."""
+    """Wait for the processes of the other devices."""
     if place.world > 1:
         PartialState(cpu=not torch.cuda.is_available()).wait_for_everyone()

@@ -1,4 +1,4 @@
-"""Measures of a loss beside its value, averaged between two lines of the log."""
+"""Further measures of a loss, averaged between two entries of the log."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Settings of a training run: presets in YAML form, one class per stage. Shares the recipe's rules: no unknown names.
+"""Settings of a training run: a class per stage, and presets in YAML. Unknown names are refused, as in a recipe.
 
-The hyper-parameters of C-Pack and RetroMAE are the defaults where a source states them; docs/training.md says which.
+Defaults are the hyper-parameters of C-Pack and RetroMAE, where their sources state them: see docs/training.md.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ TRAIN_STAGES = ("pretrain", "weak", "finetune")
 """The stages in their order."""
 
 PRESETS = ("nano", "small", "base")
-"""nano: a CPU, minutes. small: bge-small-zh's shape, 24 M parameters. base: bge-base-zh's, 102 M."""
+"""nano: minutes on a CPU. small: bge-small-zh's shape, 24 M parameters. base: bge-base-zh's shape, 102 M."""
 
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 
 
 class ModelSettings(Settings):
-    """A BERT from scratch; ignored where --init gives a checkpoint."""
+    """A BERT from scratch. With --init only `pooling` is used."""
 
     vocabulary: Positive = 21_128
-    """WordPiece entries at most; 21,128 is Chinese BERT's own number."""
+    """Most WordPiece entries; Chinese BERT has 21,128."""
     layers: Positive = 4
     hidden: Positive = 512
     heads: Positive = 8
@@ -38,8 +38,8 @@ class ModelSettings(Settings):
     positions: Positive = 512
     """Most tokens of a text."""
     pooling: Literal["cls", "mean"] = "cls"
-    """The sentence vector: [CLS] as in C-Pack §3.3, or the mean over tokens, which needs far less text to learn from
-    but is not what RetroMAE trains. Counts for a checkpoint as well."""
+    """The sentence vector: that of [CLS], as in C-Pack §3.3, or the mean over tokens. The mean learns from far less
+    text, but RetroMAE trains the vector of [CLS]."""
 
     @model_validator(mode="after")
     def _heads(self) -> ModelSettings:
@@ -49,23 +49,23 @@ class ModelSettings(Settings):
 
 
 class StageSettings(Settings):
-    """What all stages have."""
+    """Settings that all stages have."""
 
     learning_rate: Rate = 2e-5
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Share of the steps in which the learning rate rises; it falls linearly after."""
+    """Share of the steps in which the learning rate rises. After them it falls linearly."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     batch: Positive = 256
     """Texts or queries per step, over all devices."""
     epochs: Rate = 1.0
     max_steps: Positive | None = None
-    """Upper bound on the steps, whatever the epochs; None: none."""
+    """Most steps, however many the epochs give; None: no limit."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 on a GPU that has it, else fp32. There is no fp16: it overflows at temperature 0.01."""
     checkpoint_steps: Positive = 500
     log_steps: Positive = 50
     loader_workers: Annotated[int, Field(ge=0)] = 0
-    """Processes that tokenise ahead; a GPU wants 4 or more."""
+    """Processes that tokenise ahead; a GPU needs 4 or more."""
 
 
 class PretrainSettings(StageSettings):
@@ -77,21 +77,21 @@ class PretrainSettings(StageSettings):
 
 
 class ContrastiveSettings(StageSettings):
-    """What stages 2 and 3 share."""
+    """Settings that stages 2 and 3 have."""
 
     temperature: Rate = 0.02
     query_length: Positive = 128
     passage_length: Positive = 128
     chunk: Positive = 64
-    """Texts per forward pass: what memory has to hold. A larger batch goes through GradCache."""
+    """Texts per forward pass; bounds the memory. A larger batch goes through GradCache."""
     within: Literal["source", "task", "all"] = "source"
-    """What the rows of a batch have in common. Within one source, negatives are of one kind and harder."""
+    """Whether the rows of a batch come from one source, one task, or anywhere. One source gives harder negatives."""
     alpha: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """A group of n batches is drawn in proportion to n^alpha: 1 as it is, 0 all groups alike."""
+    """A group of n batches is drawn in proportion to n^alpha. 1: by its size. 0: equally often."""
     no_in_batch: list[str] = []
-    """Relations whose rows see their own negatives only: those whose passages are few labels."""
+    """Relations with rows that see only their own negatives, for example those with a few labels as passages."""
     dimensions: list[Positive] = []
-    """Matryoshka: shorter vectors that are to work as well (arXiv 2205.13147); empty: the full length alone."""
+    """Matryoshka (arXiv 2205.13147): shorter lengths that are trained too; empty: the full length alone."""
 
 
 class WeakSettings(ContrastiveSettings):
@@ -102,7 +102,7 @@ class FinetuneSettings(ContrastiveSettings):
     """Stage 3, on finetune/."""
 
     negatives: Annotated[int, Field(ge=0)] = 1
-    """Hard negatives per query and step, drawn anew in every epoch; C-Pack took 1."""
+    """Hard negatives per query and step, drawn again in every epoch; C-Pack took 1."""
     instruction: bool = True
     """Whether a row's instruction is put before its query."""
     distill: Annotated[float, Field(ge=0)] = 0.0
@@ -110,21 +110,21 @@ class FinetuneSettings(ContrastiveSettings):
     distill_temperature: Rate = 0.05
     """Temperature of the scores' softmax."""
     merge: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share of the stage-2 weights in the result: LM-Cocktail's cure for forgetting (arXiv 2311.13534)."""
+    """Share of the stage-2 weights in the result, against forgetting (LM-Cocktail, arXiv 2311.13534)."""
 
 
 class HeldOut(Settings):
-    """Whole documents that no stage sees: vocabulary, texts, pairs, negatives."""
+    """Whole documents that no stage sees, neither in the vocabulary nor in texts, pairs or negatives."""
 
     share: Annotated[float, Field(gt=0, lt=1)] = 0.1
     seed: int = 1
     max_queries: Positive = 1000
     max_pool: Positive = 20_000
-    """Passages searched: those of the held-out documents, and a seeded sample of training passages as distractors."""
+    """Most passages searched: those of the held-out documents, then a seeded sample of training passages."""
 
     @property
     def split(self) -> Split:
-        """Share and seed of the documents."""
+        """Share and seed of the held-out documents."""
         return Split(self.share, self.seed)
 
 
@@ -134,7 +134,7 @@ class TrainSettings(Settings):
     preset: str
     seed: int = 42
     instruction: str = "为这个句子生成表示以用于检索相关文章："
-    """The prompt "query" of the model (C-Pack's own); finetune rows carry their own."""
+    """The prompt "query" of the model (C-Pack's string). Rows of finetune/ have instructions of their own."""
     model: ModelSettings = ModelSettings()
     pretrain: PretrainSettings = PretrainSettings()
     weak: WeakSettings = WeakSettings()
@@ -155,7 +155,7 @@ def load_train_settings(preset: str, path: Path | None = None, overrides: list[s
 
 
 def stage_names(text: str) -> tuple[str, ...]:
-    """``all``, or stages with commas, in the order they are run.
+    """The stages that ``--stage`` names (``all``, or several with commas), in the order in which they run.
 
     Raises:
         UsageError: an unknown stage.

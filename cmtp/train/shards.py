@@ -1,4 +1,4 @@
-"""A build's tables as rows for training; held-out documents are left out."""
+"""Reads rows for training from the tables of a build, without the held-out documents."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SENTENCE_ENDS = "。！？!?\n"
 
 FINETUNE_COLUMNS = ["pair_id", "query", "pos", "neg", "pos_scores", "neg_scores"]
 FINETUNE_COLUMNS += ["instruction", "task", "relation", "source"]
-"""Columns of finetune/ that a row is made of."""
+"""Columns of finetune/ that are read."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class Corpus:
 
     shards: str
     held_out: Split
-    """The documents that are left out. A build that has held out documents itself has left them out already."""
+    """The documents that are left out, if the build has not held out documents itself."""
 
     def count(self, table: str) -> int:
         """Rows of a table, held-out ones included."""
         return sum(pq.ParquetFile(file).metadata.num_rows for file in table_files(self.shards, table))
 
     def texts(self) -> Iterator[str]:
-        """Every text outside the held-out documents, for a vocabulary."""
+        """The texts of pretrain/ and the queries of pairs/, for a vocabulary."""
         for file in table_files(self.shards, "pretrain"):
             for block in pq.ParquetFile(file).iter_batches(BLOCK_ROWS, columns=["doc_id", "text"]):
                 yield from block.filter(self._trained_on(block["doc_id"]))["text"].to_pylist()
@@ -70,7 +70,7 @@ class Corpus:
 
     def finetune(self, settings: FinetuneSettings, epoch: int, seed: int) -> Iterator[RowBlock]:
         """Rows of finetune/, each with `negatives` of its negatives, drawn anew in every epoch."""
-        # not a polars frame: the workers of a loader are forked, and polars waits for ever in a forked process
+        # not a polars frame: the workers of a loader are forked, and in a forked process polars waits forever
         held = pair_table(self.shards, ["pair_id", "passage"], self.held_out, held_out=True)
         held_ids = set(held["pair_id"].to_pylist())
         held_texts = {text_hash(text) for text in held["passage"].to_pylist()}
@@ -86,14 +86,14 @@ class Corpus:
         return build_split(self.shards) is not None
 
     def _trained_on(self, doc_ids: pa.Array) -> pa.Array:
-        """[n] bool: which documents the stages may see."""
+        """Which documents the stages may see: [n] bool."""
         if self._held_out_by_build:
             return pa.array(np.ones(len(doc_ids), bool))  # the tables hold no others
         return pa.array(~self.held_out.holds(doc_ids))
 
 
 def finetune_row(row: dict[str, object], settings: FinetuneSettings, held_texts: set[int], random: Random) -> TrainRow:
-    """One row of finetune/, or of a file in its form.
+    """A training row of a row of finetune/, or of a file with the same columns.
 
     Args:
         row: the columns FINETUNE_COLUMNS.
@@ -102,7 +102,7 @@ def finetune_row(row: dict[str, object], settings: FinetuneSettings, held_texts:
         random: draws the positive and the negatives.
 
     Raises:
-        UsageError: no positive, or scores that do not belong to the texts.
+        UsageError: there is no positive, or a list of scores has another length than its texts.
     """
     pos, neg = _texts(row, "pos"), _texts(row, "neg")
     if not pos:
@@ -125,7 +125,7 @@ def finetune_row(row: dict[str, object], settings: FinetuneSettings, held_texts:
 
 
 def _texts(row: dict[str, object], name: str) -> list[str]:
-    """A list of texts; a bare string is a list of one, not of its characters."""
+    """A list of texts. A string is a list of one text, not of its characters."""
     value = row.get(name)
     if isinstance(value, str):
         return [value]
@@ -148,9 +148,9 @@ def _group(within: str, source: str, task: str) -> str:
 
 
 def windows(text: str, characters: int) -> Iterator[str]:
-    """Cut a document into pieces of at most `characters`, at the end of a sentence where the second half has one.
+    """Cut a document into pieces of at most `characters`, at a sentence end if the second half of a piece has one.
 
-    A WordPiece token covers a character or more, so a window of n characters never has more than n tokens.
+    A WordPiece token covers at least one character, so a window of n characters never has more than n tokens.
     """
     start = 0
     while len(text) - start > characters:

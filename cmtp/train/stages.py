@@ -1,4 +1,4 @@
-"""One stage: reads a model's folder and a corpus, writes the next model's folder, and can be resumed."""
+"""One stage of training: reads the folder of a model and a corpus, writes the folder of the next model, resumes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from cmtp.train.vocabulary import train_vocabulary
 
 @dataclass(frozen=True)
 class Place:
-    """Where a stage works, and with which other processes."""
+    """The folder that a stage works in, and its place among the processes of the run."""
 
     work: Path
     """Checkpoints and logs of all stages."""
@@ -63,7 +63,7 @@ class Place:
 
 
 def start_model(corpus: Corpus, settings: TrainSettings, init: str | None, out: Path) -> None:
-    """Write the model that training starts from: a checkpoint, or random weights and a vocabulary of the shards.
+    """Write the model that training starts from: a checkpoint, or random weights with a vocabulary of the shards.
 
     Raises:
         UsageError: `init` is not a BERT checkpoint.
@@ -104,29 +104,29 @@ def pretrain(source: Path, out: Path, corpus: Corpus, settings: TrainSettings, p
     Returns:
         Facts of the run: steps, seconds, rates, last loss.
     """
-    mine = settings.pretrain
+    chosen = settings.pretrain
     tokenizer = AutoTokenizer.from_pretrained(source)
     encoder = BertForMaskedLM.from_pretrained(source)
-    length = min(mine.max_length, encoder.config.max_position_embeddings)
+    length = min(chosen.max_length, encoder.config.max_position_embeddings)
     torch.manual_seed(settings.seed)  # the decoder's first weights
-    model = RetroMAE(encoder, mine.encoder_mask, mine.decoder_mask, tokenizer.mask_token_id)
+    model = RetroMAE(encoder, chosen.encoder_mask, chosen.decoder_mask, tokenizer.mask_token_id)
     batches = TrainBatches(
-        lambda epoch: corpus.pretrain(length - 2), mine.batch, settings.seed, contrastive=False, smallest=place.world
+        lambda epoch: corpus.pretrain(length - 2), chosen.batch, settings.seed, contrastive=False, smallest=place.world
     )
-    steps = count_steps(mine, batches, corpus.count("pretrain"))
+    steps = count_steps(chosen, batches, corpus.count("pretrain"))
     if place.first:
         chance = 2 * math.log(encoder.config.vocab_size)
         print(
-            f"pretrain: {steps:,} steps of {mine.batch} texts of up to {length} tokens; masks "
-            f"{mine.encoder_mask:g} and {mine.decoder_mask:g}; loss at chance level {chance:.2f}"
+            f"pretrain: {steps:,} steps of {chosen.batch} texts of up to {length} tokens; masks "
+            f"{chosen.encoder_mask:g} and {chosen.decoder_mask:g}; loss at chance level {chance:.2f}"
         )
     folder = out.with_suffix(".run")
-    arguments = TrainingArguments(**_arguments(mine, folder, steps, settings.seed, place))
+    arguments = TrainingArguments(**_arguments(chosen, folder, steps, settings.seed, place))
     stream = _stream(batches, steps, folder, place, text_collate(tokenizer, length))
     trainer = TextTrainer(
         model=model, args=arguments, callbacks=[StepSeed(settings.seed, place.rank), guards.Guard("pretrain")]
     )
-    facts = _run(trainer, stream, mine, folder, model.numbers)
+    facts = _run(trainer, stream, chosen, folder, model.numbers)
     if place.first:
         encoder.save_pretrained(out)
         tokenizer.save_pretrained(out)
@@ -141,48 +141,48 @@ def contrast(
     Returns:
         Facts of the run, as those of `pretrain`.
     """
-    mine = cast(ContrastiveSettings, getattr(settings, stage))
+    chosen = cast(ContrastiveSettings, getattr(settings, stage))
     model = open_stage_model(source, settings)
 
     def read(epoch: int) -> Iterator[RowBlock]:
-        if isinstance(mine, FinetuneSettings):
-            return corpus.finetune(mine, epoch, settings.seed)
-        return corpus.weak(cast(WeakSettings, mine))
+        if isinstance(chosen, FinetuneSettings):
+            return corpus.finetune(chosen, epoch, settings.seed)
+        return corpus.weak(cast(WeakSettings, chosen))
 
-    batches = TrainBatches(read, mine.batch, settings.seed, mine.alpha, smallest=place.world)
-    steps = count_steps(mine, batches, corpus.count("finetune" if stage == "finetune" else "pairs"))
+    batches = TrainBatches(read, chosen.batch, settings.seed, chosen.alpha, smallest=place.world)
+    steps = count_steps(chosen, batches, corpus.count("finetune" if stage == "finetune" else "pairs"))
     if place.first:
         print(guards.announce(stage, batches, steps))
         if batches.skipped.alone:
             print(f"{stage}: {batches.skipped.alone} rows are alone in their group and have no negatives: left out")
     longest = int(cast(Any, model[0]).auto_model.config.max_position_embeddings)
-    collate = pair_collate(model.tokenizer, min(mine.query_length, longest), min(mine.passage_length, longest))
-    loss = InfoNCE(model, mine.temperature, mine.chunk, mine.dimensions)
-    if isinstance(mine, FinetuneSettings):
-        loss.distill, loss.distill_temperature = mine.distill, mine.distill_temperature
+    collate = pair_collate(model.tokenizer, min(chosen.query_length, longest), min(chosen.passage_length, longest))
+    loss = InfoNCE(model, chosen.temperature, chosen.chunk, chosen.dimensions)
+    if isinstance(chosen, FinetuneSettings):
+        loss.distill, loss.distill_temperature = chosen.distill, chosen.distill_temperature
     folder = out.with_suffix(".run")
-    arguments = SentenceTransformerTrainingArguments(**_arguments(mine, folder, steps, settings.seed, place))
+    arguments = SentenceTransformerTrainingArguments(**_arguments(chosen, folder, steps, settings.seed, place))
     stream = _stream(batches, steps, folder, place, collate)
     trainer = PairTrainer(
         model=model, args=arguments, loss=loss, callbacks=[StepSeed(settings.seed, place.rank), guards.Guard(stage)]
     )
-    facts = _run(trainer, stream, mine, folder, loss.numbers)
-    if isinstance(mine, FinetuneSettings) and mine.merge:
-        _merge(model, open_stage_model(source, settings), mine.merge)
+    facts = _run(trainer, stream, chosen, folder, loss.numbers)
+    if isinstance(chosen, FinetuneSettings) and chosen.merge:
+        _merge(model, open_stage_model(source, settings), chosen.merge)
     if place.first:
         model.save(str(out), create_model_card=False)
     return facts
 
 
 def open_stage_model(source: Path, settings: TrainSettings) -> SentenceTransformer:
-    """A folder as a SentenceTransformer.
+    """Open a folder as a SentenceTransformer.
 
-    One that is a BERT alone gets the pooling of the settings ([CLS] in C-Pack §3.3), unit length and the prompts.
+    A folder with a BERT alone gets the pooling of the settings ([CLS] in C-Pack §3.3), unit length and the prompts.
     """
     if (source / "modules.json").is_file():
         model = SentenceTransformer(str(source), device=_device())
     else:
-        torch.manual_seed(settings.seed)  # BERT's pooler is not used, but is drawn at random and saved
+        torch.manual_seed(settings.seed)  # BERT's pooler is not used, but it is initialised at random and saved
         encoder = Transformer(str(source))
         pooling = Pooling(encoder.get_embedding_dimension(), pooling_mode=settings.model.pooling)
         prompts = {"query": settings.instruction, "document": ""}
@@ -196,7 +196,10 @@ def open_stage_model(source: Path, settings: TrainSettings) -> SentenceTransform
 def count_steps(settings: StageSettings, batches: TrainBatches, rows: int) -> int:
     """Steps of a stage: epochs times the batches of an epoch, at most max_steps.
 
-    The batches of a small table are counted. The number of a large table's follows from its rows.
+    The batches of a table of up to 200,000 rows are counted. For a larger one their number is computed from its rows.
+
+    Raises:
+        CmtpError: there is no batch.
     """
     most = settings.max_steps or 2**62
     per_epoch = sum(1 for _ in batches.epoch(0)) if rows <= 200_000 else math.ceil(rows / settings.batch)
@@ -210,7 +213,7 @@ def _device() -> str | None:
 
 
 def _arguments(settings: StageSettings, folder: Path, steps: int, seed: int, place: Place) -> dict[str, Any]:
-    """Arguments that both trainers take."""
+    """Arguments that both trainers get."""
     cuda = torch.cuda.is_available()
     bf16 = settings.precision == "bf16" or (settings.precision == "auto" and cuda and torch.cuda.is_bf16_supported())
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "logs")
@@ -238,14 +241,14 @@ def _arguments(settings: StageSettings, folder: Path, steps: int, seed: int, pla
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that is whole: its state, which is written last, can be read."""
+    """The newest complete checkpoint: its state, which is written last, can be read. None: there is none."""
     newest_first = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
     for path in newest_first:
         try:
             if json.loads((path / "trainer_state.json").read_text())["global_step"] == int(path.name.split("-")[1]):
                 return path
         except (OSError, ValueError, KeyError):
-            continue  # killed while it was written; the one before is whole
+            continue  # the run was killed while it was written; the one before is complete
     return None
 
 
@@ -297,7 +300,7 @@ def _merge(model: SentenceTransformer, before: SentenceTransformer, share: float
 
 
 def replace_folder(finished: Path, target: Path) -> None:
-    """Rename a finished folder to its final name. So a folder of that name is always whole."""
+    """Rename a finished folder to its final name. So a folder of that name is always complete."""
     if target.exists():
         shutil.rmtree(target)
     finished.rename(target)

@@ -1,7 +1,7 @@
-"""transformers' and sentence-transformers' trainers, with our batches, and repeatable to the last bit.
+"""The trainers of transformers and sentence-transformers, with this package's batches, repeatable bit by bit.
 
-Both get three things: a loader that starts at any step; a seed per step, so that a resumed run draws the same masks and
-dropout; and the loss's own numbers in the log. Their checkpoints stay as they are.
+Both get three additions: a loader that starts at any step; a seed per step, so that a resumed run draws the same masks
+and dropout; and further measures of the loss in the log. Their checkpoints stay as they are.
 """
 
 from __future__ import annotations
@@ -28,7 +28,15 @@ Collate = Callable[[list[TrainRow], int], dict[str, Tensor]]
 
 
 class BatchStream(IterableDataset[dict[str, Tensor]]):
-    """The batches of a run from a step on, this device's slice of each, as tensors."""
+    """The rows of a run that this device gets, batch by batch, as tensors.
+
+    Args:
+        batches: of all devices.
+        steps: the steps to give batches for.
+        rank: number of this device, from 0.
+        world: number of devices.
+        collate: makes tensors of rows.
+    """
 
     def __init__(self, batches: TrainBatches, steps: range, rank: int, world: int, collate: Collate) -> None:
         self.batches, self.steps, self.rank, self.world, self.collate = batches, steps, rank, world, collate
@@ -38,12 +46,12 @@ class BatchStream(IterableDataset[dict[str, Tensor]]):
         number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
         stream = from_step(self.batches, self.steps.start)
         for step, batch in zip(self.steps, stream, strict=False):
-            if (step - self.steps.start) % workers == number:  # the loader takes workers in turn: the order stays
+            if (step - self.steps.start) % workers == number:  # the loader takes workers in turn, so the order stays
                 yield self.collate(own_slice(batch, self.rank, self.world), len(batch) * self.rank // self.world)
 
 
 def text_collate(tokenizer: PreTrainedTokenizerBase, length: int) -> Collate:
-    """For stage 1: tokens, attention mask and which tokens are special."""
+    """For stage 1: tokens, attention mask, and whether each token is special."""
 
     def collate(rows: list[TrainRow], before: int) -> dict[str, Tensor]:
         tokens = tokenizer(
@@ -61,7 +69,7 @@ def text_collate(tokenizer: PreTrainedTokenizerBase, length: int) -> Collate:
 
 
 def pair_labels(rows: list[TrainRow], before: int) -> tuple[list[str], list[str], dict[str, Tensor]]:
-    """Texts of the queries and of all their passages, and the columns by which the loss tells them apart.
+    """Texts of the queries and of all their passages, and the labels by which the loss finds positives and negatives.
 
     Args:
         rows: this device's rows of a batch.
@@ -69,7 +77,7 @@ def pair_labels(rows: list[TrainRow], before: int) -> tuple[list[str], list[str]
 
     Returns:
         [q] queries with their instructions, [p] passages, and the labels: [q] ``query_row`` (number in the whole
-        batch), ``query_text``, ``positive_text`` (hashes), ``in_batch``; [p] ``passage_row`` (its query's),
+        batch), ``query_text``, ``positive_text`` (hashes), ``in_batch``; [p] ``passage_row`` (of its query),
         ``passage_text``, ``passage_positive``, ``passage_query_text``, ``passage_in_batch`` and ``passage_score`` (NaN
         where there is none).
     """
@@ -111,7 +119,7 @@ def pair_collate(tokenizer: PreTrainedTokenizerBase, query_length: int, passage_
 
 
 class StepSeed(TrainerCallback):
-    """Seeds every step by its number: a resumed run draws what the uninterrupted one would have drawn."""
+    """Seeds every step by its number, so that a resumed run draws what an uninterrupted run would have drawn."""
 
     def __init__(self, seed: int, rank: int) -> None:
         self.seed, self.rank = seed, rank
@@ -122,20 +130,20 @@ class StepSeed(TrainerCallback):
 
 
 class Streamed:
-    """Mixin of a trainer: our stream as its loader, the loss's numbers in its log."""
+    """Mixin of a trainer: its loader is a `BatchStream`, and its log has further measures of the loss."""
 
     stream: BatchStream
     loader_workers: int
     numbers: RunningMeans
-    """Measures of the loss beside its value."""
+    """Further measures of the loss."""
 
     def get_train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
-        """The stream has this device's batches already: accelerate must not share them out again."""
+        """A loader of the stream. The stream has this device's rows alone, so accelerate must not divide them again."""
         generator = torch.Generator().manual_seed(0)  # else the loader draws from the global one, where we resume
         return DataLoader(self.stream, batch_size=None, num_workers=self.loader_workers, generator=generator)
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """Add the loss's own numbers."""
+        """Add the further measures of the loss."""
         if "loss" in logs:
             logs = logs | self.numbers.take()
         super().log(logs, *args, **kwargs)  # type: ignore[misc]
@@ -150,7 +158,7 @@ class TextTrainer(Streamed, Trainer):
         return loss
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        """Weights that two modules share are written once."""
+        """Write weights that two modules share only once."""
         folder = output_dir or self.args.output_dir or ""
         os.makedirs(folder, exist_ok=True)
         safetensors.torch.save_model(cast(nn.Module, self.model), os.path.join(folder, WEIGHTS))
@@ -160,7 +168,7 @@ class TextTrainer(Streamed, Trainer):
 
 
 class PairTrainer(Streamed, SentenceTransformerTrainer):
-    """Stages 2 and 3: sentence-transformers' trainer with our loss."""
+    """Stages 2 and 3: sentence-transformers' trainer with `InfoNCE`."""
 
     def collect_features(self, inputs: dict[str, Any]) -> tuple[list[dict[str, Tensor]], Any]:
         """Tokens of queries and passages, and the labels of `pair_labels`."""

@@ -16,7 +16,7 @@ def train_vocabulary(texts: Iterable[str], entries: int) -> BertTokenizer:
 
     Args:
         texts: the texts to learn from.
-        entries: at most so many entries, special tokens included.
+        entries: most entries, special tokens included.
     """
     from tokenizers import Tokenizer
     from tokenizers.models import WordPiece
@@ -30,7 +30,7 @@ def train_vocabulary(texts: Iterable[str], entries: int) -> BertTokenizer:
     model.pre_tokenizer = BertPreTokenizer()
     trainer = WordPieceTrainer(vocab_size=entries, min_frequency=2, special_tokens=list(SPECIAL), show_progress=False)
     model.train_from_iterator(texts, trainer)
-    # the trainer numbers entries of one frequency in any order; sorted, a vocabulary is the same in every run
+    # the trainer numbers entries of equal frequency in any order; sorted, the vocabulary is the same in every run
     learned = sorted(set(model.get_vocab()) - set(SPECIAL))
     vocabulary = {token: number for number, token in enumerate([*SPECIAL, *learned])}
     return BertTokenizer(vocab=vocabulary, do_lower_case=True)

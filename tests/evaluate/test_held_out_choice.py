@@ -89,7 +89,7 @@ def test_the_builds_own_split_wins(tmp_path):
     assert len(task.queries) == 50
     assert set(task.queries) < everything
     assert task.left_out == 0
-    assert "--share and --seed count for nothing" in notes
+    assert "--share and --seed are not used" in notes
     assert "share 0.9, seed 3, the build's own" in notes
     new = model_of(tmp_path / "new", shards, 0.1, 1, held_out={"share": 0.9, "seed": 3, "by": "build"})
     assert asked(shards, new)[0].left_out == 0
