@@ -3,10 +3,8 @@
 import json
 import math
 import os
-import signal
 import subprocess
 import sys
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -20,6 +18,7 @@ from cmtp.shards.held_out import manifest_sha256
 from cmtp.train.guards import CONSTANT_LOGS, Guard
 from cmtp.train.settings import load_train_settings, stage_names
 from cmtp.train.stages import last_checkpoint
+from tests.builds import stop
 from tests.train.shards import write_build
 
 TINY = [
@@ -52,26 +51,18 @@ def whole(shards, tmp_path_factory):
 
 
 def test_killed_and_resumed_gives_the_same_weights(shards, whole, tmp_path, capsys):
-    """SIGKILL in the middle of the second stage, after its second checkpoint."""
+    """SIGKILL in the thirteenth step of the second stage, whose second checkpoint is that of step 10."""
     out = tmp_path / "model"
     settings = [word for item in TINY for word in ("--set", item)]
-    command = [sys.executable, "-m", "cmtp.cli", "train", shards, "--out", str(out), "--threads", "1", *settings]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
-    end = time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < end:
-        if list(out.glob(".work/weak-*.run/checkpoint-10/trainer_state.json")):
-            os.killpg(process.pid, signal.SIGKILL)
-            break
-        time.sleep(0.01)
-    _, errors = process.communicate()
-    assert process.returncode == -signal.SIGKILL, errors.decode()[-2000:]
+    step_of_weak = ("cmtp.train.trainers", "StepSeed.on_step_begin", 8 + 13)  # after the 8 steps of the first stage
+    stop("KILL", step_of_weak, "train", shards, "--out", out, "--threads", 1, *settings)
     assert not list(out.glob(".work/finetune-*"))
     assert not (out / "model.safetensors").exists()
     capsys.readouterr()
     report = run(shards, out)
     printed = capsys.readouterr().out
     assert "pretrain: done before" in printed
-    assert "continues at step" in printed
+    assert "continues at step 10 of 40" in printed
     expected, found = load_file(whole[0] / "model.safetensors"), load_file(out / "model.safetensors")
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
