@@ -111,8 +111,10 @@ def test_a_search_too_small_to_gain_is_left_to_the_caller(monkeypatch):
     monkeypatch.setattr(scan, "MIN_QUERIES", 9)
     vectors = unit(np.random.default_rng(0).normal(size=(9, 8)))
     assert int8.nearest(vectors[:8], vectors, 3) is None
-    assert int8.nearest(vectors, vectors, 3) is not None
-    monkeypatch.setattr(scan, "MIN_PRODUCTS", 82)
+    np.testing.assert_array_equal(int8.nearest(vectors, vectors, 3).rows, exact(vectors, vectors, 3)[0])
+    monkeypatch.setattr(scan, "MIN_PRODUCTS", 9 * 9)
+    np.testing.assert_array_equal(int8.nearest(vectors, vectors, 3).rows, exact(vectors, vectors, 3)[0])
+    monkeypatch.setattr(scan, "MIN_PRODUCTS", 9 * 9 + 1)
     assert int8.nearest(vectors, vectors, 3) is None
 
 

@@ -1,5 +1,4 @@
 import bz2
-import time
 
 import pytest
 
@@ -105,11 +104,9 @@ def test_broken_dumps(tmp_path):
         "<ref>" * 50_000,
         "<!--" * 50_000,
         "-{" * 50_000,
-        "== 节 ==\n" * 200_000,
+        "== 节 ==\n" * 50_000,
         "'''" * 100_000,
     ],
 )
-def test_hostile_wikitext_ends(text):
-    start = time.process_time()
+def test_hostile_wikitext_ends(text, bounded):
     read_wiki("题", text, "o", "s")
-    assert time.process_time() - start < 3
