@@ -152,12 +152,11 @@ def _publish(
     content = [run.fingerprint for run in deciding]
     fingerprint = place(ShardStage(tables), plan.last.settings, content).fingerprint
     warnings = [*plan.notes, *_passed_over(plan.files)]
-    warnings += [line for run in deciding if (line := run.stage.warning(run)) is not None]
+    warnings += [line for run in runs if (line := run.stage.warning(run)) is not None]
     if is_published(store, fingerprint):
         return Outcome(store.read_json("manifest.json"), warnings, unchanged=True)
     done = write_tables(plan.last, tables, store, content=content, workers=workers, progress=progress)
-    encoded = [run for run in runs if not run.stage.decides]
-    manifest = make_manifest(recipe, {file.path: file.source for file in plan.files}, deciding, encoded, done)
+    manifest = make_manifest(recipe, {file.path: file.source for file in plan.files}, runs, done)
     publish(store, done.folder, fingerprint, manifest)
     progress.stage_done(done.name, f"{manifest['tables']['pairs']['rows']:,} pairs written")
     _forget_stale(store, plan)

@@ -1,7 +1,7 @@
 """What `cmtp calibrate` measures: similarities of true and shuffled pairs, and the cuts that would follow.
 
-1. The pairs are those of a build that its similarity stage saw, or raw text built up to the filter.
-2. `_sample` takes the pairs that the similarity stage would sample, into a temporary folder.
+1. The pairs are those that pass the screen: of a build, or of raw text that is extracted and screened first.
+2. `_sample` takes those that the score stage would sample, into a temporary folder.
 3. They are encoded there, and the stage's steps up to the cut run over them (`cut_steps`).
 
 Only the sample is encoded, so an expensive encoder can be tried on a large build in minutes.
@@ -10,41 +10,47 @@ Only the sample is encoded, so an expensive encoder can be tried on a large buil
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
-from cmtp.build import build, open_workers, run_stages
+from cmtp.build import open_workers, run_stages
 from cmtp.columns import codes_in
+from cmtp.dedup.stage import DedupStage
 from cmtp.engine.figures import plain_values
 from cmtp.engine.progress import BuildProgress
 from cmtp.engine.stage import Stage, StageFolder, StageRun
 from cmtp.engine.store import Store
 from cmtp.engine.task import Job, Task
 from cmtp.errors import UsageError
-from cmtp.order import order_keys
-from cmtp.planning import Options, plan_stages
+from cmtp.partition import read_screened
+from cmtp.planning import Options, make_plan, plan_stages
 from cmtp.recipe import load_recipe
 from cmtp.schema import PAIRS
 from cmtp.settings import RecipeBase
-from cmtp.similarity.cut_steps import cut_steps
+from cmtp.shards.eval_stage import EvalStage
+from cmtp.similarity.cut_steps import cut_steps, first_of_key, sample_keys
 from cmtp.similarity.encode import EncodeStage
 from cmtp.similarity.groups import group_names, lowest_in_group
+from cmtp.similarity.score import ScoreStage, uncalibrated_cut
 from cmtp.similarity.settings import SimilaritySettings, SimilarityWork
-from cmtp.similarity.stage import SimilarityStage, uncalibrated_cut
+from cmtp.similarity.stage import SimilarityStage
+from cmtp.text.hashes import pair_keys
 
 PART_ROWS = 5000
 """Sampled pairs per task: enough to fill the encoder's batches, and few enough that every worker has a task."""
 
 
 class CalibrateStage(Stage[SimilarityWork]):
-    """The steps of the similarity stage up to the cut, over a sample.
+    """The steps of the score stage up to the cut, over a sample.
 
     Args:
-        group_rows: number of pairs of every source/relation in the build, by name; the sample may hold fewer.
+        group_rows: different pairs of every source/relation in the build; the sample may hold fewer.
     """
 
     name: ClassVar[str] = "calibrate"
@@ -56,8 +62,8 @@ class CalibrateStage(Stage[SimilarityWork]):
         self.group_rows = group_rows
 
     def resolve(self, recipe: RecipeBase, before: Mapping[str, StageFolder]) -> SimilarityWork:
-        """The settings of the similarity stage's tasks."""
-        return SimilarityStage().resolve(recipe, before)
+        """The settings of the score stage's tasks."""
+        return ScoreStage().resolve(recipe, before)
 
     def steps(self, job: Job[SimilarityWork], inputs: list[str]) -> Iterator[list[Task]]:
         """See `cut_steps`."""
@@ -68,8 +74,8 @@ class CalibrateStage(Stage[SimilarityWork]):
         return "sample measured"
 
     def processes(self, settings: SimilarityWork) -> int | None:
-        """The limit of the similarity stage."""
-        return SimilarityStage().processes(settings)
+        """The limit of the score stage."""
+        return ScoreStage().processes(settings)
 
 
 def measure(
@@ -82,7 +88,7 @@ def measure(
     """Calibrate on raw text or on a build.
 
     Args:
-        raw_or_shards: raw text, which is built up to the filter first, or the output folder of a build.
+        raw_or_shards: raw text, which is extracted and screened first, or the output folder of a build.
         recipe: YAML file; its settings replace those that the build was made with, or for raw text the defaults.
         overrides: values of ``--set``, for example ``similarity.encoder=e5-small``.
         options: workers and memory.
@@ -108,11 +114,11 @@ def measure(
             "add --set similarity.threshold=null"
         )
     with tempfile.TemporaryDirectory(prefix="cmtp-calibrate-") as folder:
-        if not built:
-            store = Store(f"{folder}/build")
-            to_filter = Options(workers=options.workers, max_memory=options.max_memory, until="filter")
-            build([raw_or_shards], store.root, settings, to_filter, progress)
-        rows, group_rows = _sample(store, similarity.sample, settings.seed)
+        if built:
+            sources = _published(store)
+        else:
+            sources = _screened(raw_or_shards, Store(f"{folder}/build"), settings, options, progress)
+        rows, group_rows = _sample(sources, similarity.sample, settings.seed)
         scratch = Store(f"{folder}/sample")
         parts: list[str] = []
         for start in range(0, max(rows.num_rows, 1), PART_ROWS):
@@ -133,29 +139,53 @@ def measure(
     return {"uncalibrated": uncalibrated}
 
 
-def _sample(store: Store, most: int, seed: int) -> tuple[pa.Table, dict[str, int]]:
-    """The pairs that the similarity stage would sample, and the number of pairs of every source/relation.
+Source: TypeAlias = Callable[[Sequence[str]], pa.Table]
+"""Some pairs that pass the screen: gives the columns asked for, as `PAIRS` has them."""
+
+
+def _published(store: Store) -> list[Source]:
+    """The tables of a build that hold pairs which pass the screen: pairs, and rejects of what does not judge a text."""
+    tables = ["pairs", *(f"rejects/{stage.name}" for stage in (DedupStage, SimilarityStage, EvalStage))]
+    return [partial(store.read_table, path) for table in tables for path in store.list(table)]
+
+
+def _screened(raw: str, store: Store, recipe: RecipeBase, options: Options, progress: BuildProgress) -> list[Source]:
+    """Extract and screen raw text."""
+    plan = make_plan([raw], store.root, recipe, options)
+    stages = [*takewhile(lambda planned: not isinstance(planned.stage, EncodeStage), plan.stages)]
+    with open_workers(options) as workers:
+        runs = run_stages(stages, store, [], workers, progress)
+    judged = stages[-1].place.judged
+    return [partial(read_screened, store, part, index, judged) for index, part in enumerate(runs[-1].kept)]
+
+
+def _sample(sources: list[Source], most: int, seed: int) -> tuple[pa.Table, dict[str, int]]:
+    """The pairs that the score stage would sample, and the number of different pairs of every source/relation.
 
     Args:
-        store: the files of a build.
+        sources: of the pairs.
         most: pairs per source/relation.
         seed: the recipe's seed.
     """
-    paths = [*store.list("pairs"), *store.list("rejects/similarity")]
-    ids = [store.read_table(path, ["pair_id", "source", "relation"]) for path in paths]
-    names = pa.chunked_array([chunk for table in ids for chunk in group_names(table).chunks], pa.string())
-    pair_ids = pa.chunked_array([chunk for table in ids for chunk in table["pair_id"].chunks], pa.string())
+    tables, keys = [], [np.empty(0, np.uint64)]
+    for source in sources:  # one table of texts at a time
+        table = source(["source", "relation", "doc_id", "query", "passage"])
+        keys.append(sample_keys(pair_keys(table["query"], table["passage"]), seed))
+        tables.append(table.drop_columns(["query", "passage"]))
+    names = pa.chunked_array([chunk for table in tables for chunk in group_names(table).chunks], pa.string())
+    doc_ids = pa.chunked_array([chunk for table in tables for chunk in table["doc_id"].chunks], pa.string())
+    sizes = [table.num_rows for table in tables]
     distinct_names = names.unique().sort()
-    group = codes_in(names, distinct_names)
+    group, key = codes_in(names, distinct_names), np.concatenate(keys)
+    once = first_of_key(group, key, doc_ids)
     chosen = np.zeros(len(group), bool)
-    chosen[lowest_in_group(group, order_keys(pair_ids, seed), most)] = True
-    counts = np.bincount(group, minlength=len(distinct_names)).tolist()
-    columns = [*PAIRS.remove(PAIRS.get_field_index("similarity"))]
+    chosen[once[lowest_in_group(group[once], key[once], most)]] = True
+    counts = np.bincount(group[once], minlength=len(distinct_names)).tolist()
+    columns = PAIRS.remove(PAIRS.get_field_index("similarity"))
     parts, start = [], 0
-    for path, table in zip(paths, ids, strict=True):
-        sampled = pa.array(chosen[start : start + table.num_rows])
-        start += table.num_rows
-        rows = store.read_table(path, [field.name for field in columns])
-        parts.append(rows.filter(sampled).cast(pa.schema(columns)))
+    for source, size in zip(sources, sizes, strict=True):
+        sampled = pa.array(chosen[start : start + size])
+        start += size
+        parts.append(source(columns.names).filter(sampled).cast(columns))
     rows = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
     return rows, dict(zip(distinct_names.to_pylist(), counts, strict=True))

@@ -23,8 +23,13 @@ def order_keys(ids: pa.Array | pa.ChunkedArray, seed: int) -> np.ndarray:
     Raises:
         ValueError: an id has another form.
     """
+    return seeded_keys(id_halves(ids)[0], seed)
+
+
+def seeded_keys(hashes: np.ndarray, seed: int) -> np.ndarray:
+    """Keys of rows that have a hash already: [n] uint64, splitmix64 of each hash and the seed."""
     shift = (seed + 1) * int(GOLDEN) % 2**64
-    return split_mix_all(id_halves(ids)[0] + np.uint64(shift))
+    return split_mix_all(hashes + np.uint64(shift))
 
 
 def is_held_out(doc_ids: pa.Array | pa.ChunkedArray, share: float, seed: int) -> np.ndarray:

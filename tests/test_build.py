@@ -136,7 +136,7 @@ def test_a_build_that_is_there_is_not_done_again(shards, tmp_path):
     assert published(out) == before
 
 
-def test_a_changed_threshold_runs_similarity_and_what_follows(shards, tmp_path):
+def test_a_changed_threshold_encodes_nothing_again(shards, tmp_path):
     out = tmp_path / "changed"
     shutil.copytree(shards, out)
     before = receipts(out)
@@ -145,9 +145,9 @@ def test_a_changed_threshold_runs_similarity_and_what_follows(shards, tmp_path):
     cli("verify", out)
     timings = json.loads((out / "timings.json").read_text())["stages"]
     again = {name for name, stage in timings.items() if stage["tasks_resumed"] < stage["tasks"]}
-    assert again == {"similarity", "mine", "shard"}
+    assert again == {"score", "dedup", "filter", "similarity", "mine", "shard"}
     kept = {path for path in receipts(out) if path in before}
-    assert {path.split("/")[1].split("-")[0] for path in kept} == {"extract", "dedup", "filter", "encode"}
+    assert {path.split("/")[1].split("-")[0] for path in kept} == {"extract", "screen", "encode"}
     pairs = pl.scan_parquet(f"{out}/pairs/*.parquet").collect()
     assert pairs["similarity"].min() >= 0.35
     assert len(pairs) < len(pl.scan_parquet(f"{shards}/pairs/*.parquet").collect())

@@ -19,7 +19,8 @@ MOST_POSITIONAL = 6
 BY_CONVENTION = {"CARD", "FORMAT", "MINER", "main"}
 """Names that registries and Python look for in several modules."""
 
-STAGES = {"extract", "dedup", "filter", "encode", "similarity", "eval", "mine-encode", "mine", "shard"}
+STAGES = {"extract", "screen", "encode", "dedup", "filter", "similarity", "eval", "mine-encode", "mine", "shard"}
+"""All but score, which is a column too."""
 
 
 @cache

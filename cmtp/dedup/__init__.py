@@ -28,6 +28,9 @@ as the method of `layout.Layout` that gives them; in brackets stands what the re
                                                        ▼
                                         partition ─ final.split_partition ► kept/, rejects/
 
+Which rows are compared: those that pass the filter's rules, which the screen stage has applied before. The others pass
+dedup. A row that the similarity cut takes (the score stage says so) ranks behind all that it leaves.
+
 Who decides: each row is rejected by at most one task, the first in the order from top to bottom that sees a reason. A
 row that was rejected goes no further, and no later verdict rests on it. Among copies the policy decides
 (`policy.ranks`), never the order of arrival. Rows of older releases take part and are never rejected.

@@ -34,15 +34,22 @@ def _copies(limit: str | None) -> Callable[[Verdicts, Layout, DedupWork], list[s
 
     def texts(verdicts: Verdicts, layout: Layout, settings: DedupWork) -> list[str]:
         allowed = {limit: getattr(settings, limit)} if limit else {}
-        return [json.dumps({"copies": size, **allowed}) for size in verdicts.group_size.tolist()]
+        found = zip(verdicts.group_size.tolist(), verdicts.kept_cut.tolist(), strict=True)
+        return [json.dumps({"copies": size, **allowed} | _fate(cut)) for size, cut in found]
 
     return texts
 
 
+def _fate(kept_cut: int) -> dict[str, str]:
+    """What will become of the row that was kept, where the similarity cut takes it, and thus takes this one too."""
+    return {"kept_row_goes_as": "low_similarity"} if kept_cut else {}
+
+
 def _near(verdicts: Verdicts, layout: Layout, settings: DedupWork) -> list[str]:
     texts = []
-    for score, size in zip(verdicts.score.tolist(), verdicts.group_size.tolist(), strict=True):
-        rest = json.dumps({"threshold": settings.threshold, "cluster_size": size})
+    columns = (verdicts.score.tolist(), verdicts.group_size.tolist(), verdicts.kept_cut.tolist())
+    for score, size, cut in zip(*columns, strict=True):
+        rest = json.dumps({"threshold": settings.threshold, "cluster_size": size} | _fate(cut))
         texts.append(f'{{"jaccard": {score:.4f}, {rest[1:]}')  # always four digits: .8 is written 0.8000
     return texts
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from cmtp.dedup.exchange import U8, Array, key_range
 from cmtp.dedup.layout import Layout
+from cmtp.dedup.policy import is_cut
 from cmtp.dedup.records import KeyRows
 from cmtp.dedup.settings import DedupWork
 from cmtp.dedup.verdicts import Match, Reason, Verdicts
@@ -92,6 +93,7 @@ def _verdicts(rows: KeyRows, losers: Losers, reason: U8, match: U8) -> Verdicts:
         kept=rows.row[losers.kept],
         kept_id_high=rows.id_high[losers.kept],
         kept_id_low=rows.id_low[losers.kept],
+        kept_cut=is_cut(rows.rank[losers.kept]),
         reason=np.where(losers.to_older, Reason.IN_OLDER_RELEASE, reason).astype(np.uint8),
         match=match,
         group_size=losers.group_size.astype(np.uint32),

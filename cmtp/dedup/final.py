@@ -13,6 +13,7 @@ from cmtp.dedup.verdicts import Reason, Verdicts, resolve_chains
 from cmtp.engine.task import Job, Result
 from cmtp.ids import id_texts
 from cmtp.partition import write_verdicts
+from cmtp.schema import PAIR
 
 
 def resolve_verdicts(job: Job[DedupWork]) -> Result:
@@ -31,7 +32,7 @@ def resolve_verdicts(job: Job[DedupWork]) -> Result:
 def split_partition(job: Job[DedupWork], index: int) -> Result:
     """Write what one partition keeps and what it rejects."""
     layout = Layout.load(job.store, job.folder)
-    table = job.store.read_table(layout.inputs[index])
+    table = layout.read_pairs(index, PAIR.names)
     verdicts = layout.resolved_verdicts.read(index)
     rows = verdicts.row.astype(np.int64) - layout.starts[index]
     stays = np.ones(table.num_rows, bool)

@@ -108,13 +108,15 @@ def gather_texts(job: Job[DedupWork], index: int, side: Side) -> Result:
     table = table.take(pa.array(members.row.astype(np.int64) - layout.starts[index]))
     id_high, id_low = id_halves(table["pair_id"])
     ranked, sketches = layout.order.read_writer(index), layout.sketches(side).read_writer(index)
-    order = ranked.order[np.searchsorted(ranked.row, members.row)]
+    ranked = ranked.take(np.searchsorted(ranked.row, members.row))
     sketch = sketches.take(np.searchsorted(sketches.row, members.row)).sketch
     document_matters = not settings.near_within_document and index < layout.own
     texts = TextRows(
         row=members.row,
         document=id_halves(table["doc_id"])[1] if document_matters else id_low,
-        rank=(order >> np.uint64(32)).astype(np.uint32),
+        rank=ranked.rank,
+        document_key=ranked.document,
+        text_key=ranked.text,
         id_high=id_high,
         id_low=id_low,
         sketch=sketch,

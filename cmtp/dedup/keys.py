@@ -22,7 +22,7 @@ from cmtp.ids import id_halves
 from cmtp.relations import relations_where
 from cmtp.schema import SIDES, Side
 from cmtp.text.compare import Folded, fold
-from cmtp.text.hashes import hash_texts
+from cmtp.text.hashes import hash_texts, pair_keys
 
 _SHARE_PASSAGE: Final = relations_where(lambda relation: relation.shares_passage)
 _ASK_QUESTIONS: Final = relations_where(lambda relation: relation.query == "question")
@@ -35,7 +35,7 @@ _OLDER_UNIT: Final = np.uint64(0x5851F42D4C957F2D)
 def send_keys(job: Job[DedupWork], index: int) -> Result:
     """Read one partition, reject what needs no other row, and send the rest out by key.
 
-    1. Bring both sides into comparison form and hash them.
+    1. Bring both sides into comparison form and hash them. Rows that the screen takes go no further: they pass dedup.
     2. Reject the rows that evaluation files hold, and those whose query is their passage. Rows of an older release are
        never rejected.
     3. Leave every row's place in the policy for the tasks that compare texts.
@@ -49,24 +49,30 @@ def send_keys(job: Job[DedupWork], index: int) -> Result:
     folded = {side: fold(table[side]) for side in SIDES}
     hashes = {side: hash_texts(table[side], folded[side]) for side in SIDES}
     row = (layout.starts[index] + np.arange(table.num_rows)).astype(np.uint32)
-    stays = np.ones(len(row), bool)
+    stays, left = layout.eligible(index)
     if not older:
         verdicts = _verdicts(layout, settings, row, folded, hashes)
+        verdicts = verdicts.take(stays[verdicts.row - layout.starts[index]])
         layout.write_verdicts("keys", index, verdicts)
         stays[np.isin(row, verdicts.row)] = False
     id_high, id_low = id_halves(table["pair_id"])
-    rank = policy.ranks(table["passage"], table["source"], folded["passage"].lengths, settings, older)
-    order = policy.compact(rank, id_high)
-    layout.order.write(index, OrderRows(row, order))
+    lengths = folded["passage"].lengths
+    rank = policy.ranks(table["passage"], table["source"], lengths, settings, left=left, older=older)
+    text = pair_keys(table["query"], table["passage"])
+    order = OrderRows(row, rank, policy.document_keys(table["doc_id"], text), text)
+    layout.order.write(index, order)
     for side in near_sides(settings.near):
         wanted = stays & _has_relation(table, _ASK_QUESTIONS) if side == "query" else stays
-        send_bands(layout, index, side, Sketchable(folded[side], wanted, order), settings)
+        send_bands(layout, index, side, Sketchable(folded[side], wanted, order.order), settings)
     query, passage = hashes["query"], hashes["passage"]
     swapped = (query[:, 0] > passage[:, 0]) | ((query[:, 0] == passage[:, 0]) & (query[:, 1] > passage[:, 1]))
     low, high = np.where(swapped[:, None], passage, query), np.where(swapped[:, None], query, passage)
     rows = KeyRows(
         row=row,
         rank=rank,
+        document=order.document,
+        text=text,
+        origin=id_halves(table["doc_id"])[0],
         id_high=id_high,
         id_low=id_low,
         dedup_unit=id_high ^ _OLDER_UNIT if older else _dedup_units(table, id_high),

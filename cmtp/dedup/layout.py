@@ -25,10 +25,12 @@ from cmtp.dedup.records import (
     SketchRows,
     TextRows,
 )
-from cmtp.dedup.settings import Release
+from cmtp.dedup.settings import DedupWork, Release
 from cmtp.dedup.verdicts import Verdicts
 from cmtp.engine.store import Store
+from cmtp.engine.task import Job
 from cmtp.errors import CmtpError
+from cmtp.partition import passes, read_masked
 from cmtp.schema import Side
 
 KEYS_PER_RANGE = 250_000
@@ -133,6 +135,8 @@ class Layout:
         rows: rows of each partition, own ones first.
         key_ranges: ranges of an exact exchange.
         band_ranges: ranges of the exchange of band keys.
+        screened: see `DedupWork`.
+        scored: see `DedupWork`.
     """
 
     store: Store
@@ -142,30 +146,31 @@ class Layout:
     rows: list[int]
     key_ranges: int
     band_ranges: int
+    screened: str | None
+    scored: str | None
 
     @classmethod
-    def measure(cls, store: Store, folder: str, inputs: list[str], releases: Sequence[Release], bands: int) -> Layout:
+    def measure(cls, job: Job[DedupWork], inputs: list[str]) -> Layout:
         """Count the rows from the Parquet footers, and leave the layout in the stage's folder for the tasks.
 
         Args:
-            store: the files of the build.
-            folder: the stage's folder.
+            job: of the stage.
             inputs: the build's own partitions.
-            releases: as `references.resolve_references` gives them.
-            bands: LSH bands per row.
 
         Raises:
             CmtpError: there are more rows than 32 bits can number.
         """
-        older, rows = _older_parts(releases)
-        rows = [store.rows(path) for path in inputs] + rows
+        settings, bands = job.settings, job.settings.bands
+        older, rows = _older_parts(settings.references.releases)
+        rows = [job.store.rows(path) for path in inputs] + rows
         total = sum(rows)
         if total >= 1 << 32:
             raise CmtpError(f"dedup: {total:,} rows; one build takes at most 4,294,967,295. Build in parts.")
         key_ranges, band_ranges = max(1, -(-total // KEYS_PER_RANGE)), max(1, -(-total * bands // BANDS_PER_RANGE))
         layout = {"inputs": inputs, "older": older, "rows": rows, "key_ranges": key_ranges, "band_ranges": band_ranges}
-        store.write_json(f"{folder}/layout.json", layout)
-        return cls(store, folder, inputs, older, rows, key_ranges=key_ranges, band_ranges=band_ranges)
+        layout |= {"screened": settings.screened, "scored": settings.scored}
+        job.store.write_json(job.path("layout.json"), layout)
+        return cls.load(job.store, job.folder)
 
     @classmethod
     def load(cls, store: Store, folder: str) -> Layout:
@@ -174,13 +179,19 @@ class Layout:
         return cls(store, folder, **layout | {"older": [OlderPart(*part) for part in layout["older"]]})
 
     def read_pairs(self, index: int, columns: Sequence[str]) -> pa.Table:
-        """Some columns of a partition, own or older."""
+        """Some columns of a partition, own or older; private data masked, as the final tables have it."""
         if index < self.own:
-            return self.store.read_table(self.inputs[index], columns=columns)
+            return read_masked(self.store, self.inputs[index], index, self.screened, columns)
         part = self.older[index - self.own]
         with Store(part.root).read(part.path) as file:
             groups = range(part.first, part.end)
             return pq.ParquetFile(file).read_row_groups(groups, columns=[*columns], use_threads=False)
+
+    def eligible(self, index: int) -> tuple[Array, Array]:
+        """Which rows of a partition pass the screen, and which the cut: bool[rows] each; of older releases all do."""
+        screened, scored = (self.screened, self.scored) if index < self.own else (None, None)
+        rows = self.rows[index]
+        return passes(self.store, screened, index, rows), passes(self.store, scored, index, rows)
 
     @cached_property
     def starts(self) -> Array:

@@ -1,4 +1,8 @@
-"""Which of several copies stays: rows of older releases always, then what the setting `keep` names."""
+"""Which of several copies stays: rows of older releases always, then rows that the cut leaves, then what `keep` names.
+
+Equal ranks are decided by the texts themselves, so that names and places of files decide nothing: first by the document
+as a whole, which keeps the pairs of one document together, then by the pair. See `document_keys`.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,10 @@ import pyarrow.compute as pc
 
 from cmtp.dedup.settings import DedupWork
 from cmtp.kernels.jit import kernel
+from cmtp.order import seeded_keys
 from cmtp.text.buffers import string_buffers
 
-_LENGTH_BITS: Final = 22
+_LENGTH_BITS: Final = 21
 
 LENGTH_MAX: Final = (1 << _LENGTH_BITS) - 1
 """Longest length that is told from a longer one, in characters."""
@@ -23,30 +28,38 @@ _ENDS: Final = tuple(map(ord, "。！？；…”’」』）】》.!?;\"')]"))
 _OWN: Final = 1 << 31
 """Set in the rank of a row of this build: rows of older releases come first."""
 
+_CUT: Final = np.uint32(1 << 30)
+"""Set in the rank of a row that the similarity cut takes: it never beats one that the cut leaves."""
+
 
 def ranks(
     passage: pa.ChunkedArray,
     source: pa.ChunkedArray,
     lengths: np.ndarray,
     settings: DedupWork,
+    *,
+    left: np.ndarray | None = None,
     older: bool = False,
 ) -> np.ndarray:
-    """uint32[rows], lower is better: the criteria that `keep` names before the id in one number, the first one highest.
+    """uint32[rows], lower is better: the criteria that `keep` names before the hash, the first one highest.
 
-    Equal ranks are decided by the id. Bits, from the highest: 1 for rows of this build, then 2 for quality, 7 for the
-    source and 22 for the length, in the order of `keep`.
+    Bits, from the highest: 1 for rows of this build, 1 for rows that the cut takes, then 2 for quality, 7 for the
+    source and 21 for the length, in the order of `keep`.
 
     Args:
         passage: the pairs' passages.
         source: their sources.
         lengths: passage lengths in characters of comparison form, so that markup and spaces do not win.
         settings: `keep`, and `source_priority`: sources, best first, unnamed ones come last.
+        left: bool[rows], rows that the similarity cut leaves; None: all.
         older: whether these are rows of a release made earlier.
     """
     rank = np.zeros(len(lengths), np.uint32) if older else np.full(len(lengths), _OWN, np.uint32)
-    free_bits = 31
+    if left is not None:
+        rank[~left] |= _CUT
+    free_bits = 30
     for name in settings.keep:
-        if name == "id":
+        if name == "hash":
             break
         if name == "length":
             free_bits -= _LENGTH_BITS
@@ -115,9 +128,27 @@ def _source_positions(source: pa.ChunkedArray, priority: list[str]) -> np.ndarra
     return pc.fill_null(positions, len(priority)).to_numpy().astype(np.uint32)  # type: ignore[no-any-return]
 
 
-def compact(rank: np.ndarray, id_high: np.ndarray) -> np.ndarray:
-    """uint64[rows]: rank and the upper quarter of the id in one number.
+def is_cut(rank: np.ndarray) -> np.ndarray:
+    """uint8[rows]: 1 where the rank is that of a row which the similarity cut takes."""
+    return (rank & _CUT != 0).astype(np.uint8)  # type: ignore[no-any-return]
+
+
+def document_keys(doc_ids: pa.ChunkedArray, pairs: np.ndarray) -> np.ndarray:
+    """uint64[rows]: a hash of all pairs of each row's document, whatever their order; copies of a document share it.
+
+    Args:
+        doc_ids: of the rows of a partition; a document lies in one partition.
+        pairs: uint64[rows], hash of each pair's texts, see `cmtp.text.hashes.pair_keys`.
+    """
+    document = pc.dictionary_encode(doc_ids.combine_chunks()).indices.to_numpy()
+    sums = np.zeros(int(document.max(initial=-1)) + 1, np.uint64)
+    np.add.at(sums, document, seeded_keys(pairs, 0))
+    return np.asarray(sums[document])
+
+
+def compact(rank: np.ndarray, document: np.ndarray) -> np.ndarray:
+    """uint64[rows]: rank and the upper half of the document key in one number.
 
     That is enough to choose which rows to compare, and to cut a component. Verdicts go by the full order.
     """
-    return rank.astype(np.uint64) << np.uint64(32) | id_high >> np.uint64(32)
+    return rank.astype(np.uint64) << np.uint64(32) | document >> np.uint64(32)

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from cmtp.dedup.exchange import U8, U32, U64, Array, Columns
+from cmtp.dedup.policy import compact
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,10 @@ class KeyRows(Columns):
     Attributes:
         row: its number.
         rank: of the policy, see `policy.ranks`; lower is better.
-        id_high: upper half of its pair_id, which decides between equal ranks.
+        document: key of its document's texts, which decides between equal ranks, see `policy.document_keys`.
+        text: key of its own texts, which decides next.
+        origin: upper half of its doc_id, which decides between copies of a document.
+        id_high: upper half of its pair_id.
         id_low: lower half.
         dedup_unit: rows of one unit count as one use of a passage: the questions about a passage of one document.
         swapped: 1 where the passage's hash is the lower one; a pair and its swapped copy have one pair key.
@@ -31,6 +35,9 @@ class KeyRows(Columns):
 
     row: U32
     rank: U32
+    document: U64
+    text: U64
+    origin: U64
     id_high: U64
     id_low: U64
     dedup_unit: U64
@@ -45,15 +52,22 @@ class KeyRows(Columns):
     @property
     def policy_order(self) -> list[Array]:
         """The columns that order copies, most significant first."""
-        return [self.rank, self.id_high, self.id_low]
+        return [self.rank, self.document, self.text, self.origin, self.id_high, self.id_low]
 
 
 @dataclass(frozen=True)
 class OrderRows(Columns):
-    """A row's place in the policy, for those who need no more: see `policy.compact`."""
+    """A row's place in the policy; the attributes are as in KeyRows."""
 
     row: U32
-    order: U64
+    rank: U32
+    document: U64
+    text: U64
+
+    @property
+    def order(self) -> U64:
+        """See `policy.compact`."""
+        return compact(self.rank, self.document)
 
 
 @dataclass(frozen=True)
@@ -122,6 +136,8 @@ class TextRows(Columns):
         row: its number.
         document: hash of its document, or of the row alone where rows of one document are compared.
         rank: of the policy.
+        document_key: as `document` in KeyRows.
+        text_key: as `text` in KeyRows.
         id_high: upper half of the pair_id.
         id_low: lower half.
         sketch: as in SketchRows.
@@ -132,11 +148,18 @@ class TextRows(Columns):
     row: U32
     document: U64
     rank: U32
+    document_key: U64
+    text_key: U64
     id_high: U64
     id_low: U64
     sketch: pa.ChunkedArray | pa.Array
     text: pa.ChunkedArray | pa.Array
     query: pa.ChunkedArray | pa.Array
+
+    @property
+    def policy_order(self) -> list[Array]:
+        """The columns that order copies, most significant first."""
+        return [self.rank, self.document_key, self.text_key, self.id_high, self.id_low]
 
 
 @dataclass(frozen=True)

@@ -42,15 +42,16 @@ class DedupSettings(Settings):
     """Characters per n-gram. Texts of up to 12 characters have 3-grams; a text shorter than that is one n-gram."""
     source_priority: Annotated[list[str], Field(max_length=126)] = []
     """Sources, best first. Sources that are not named come last."""
-    keep: Annotated[list[Literal["quality", "source_priority", "length", "id"]], Field(min_length=1)] = [
+    keep: Annotated[list[Literal["quality", "source_priority", "length", "hash"]], Field(min_length=1)] = [
         "quality",
         "source_priority",
         "length",
-        "id",
+        "hash",
     ]
     """Which of several copies stays, by these criteria, most significant first. quality: the passage is not damaged
     (U+FFFD, private-use characters, HTML entities) and ends as a sentence does. source_priority: the better source.
-    length: the longer passage. id: the lower pair_id."""
+    length: the longer passage. hash: a hash of the document's and the pair's texts, so that names of files decide
+    nothing. Before all of these come the rows that the similarity cut leaves."""
     against: list[str] = []
     """Output folders of builds made earlier. Pairs and passages that they hold are not issued again
     (``in_older_release``)."""
@@ -109,6 +110,12 @@ class DedupWork(DedupSettings):
 
     seed: int
     references: References
+    screened: str | None
+    """Folder of the verdicts that the screen stage recorded. A row that does not pass is compared with none, and passes
+    dedup. None: all rows pass."""
+    scored: str | None
+    """Folder of the verdicts that the score stage recorded. A row that the cut takes never beats one that it leaves.
+    None: all rows pass."""
     bands: int
     """LSH bands."""
     band_rows: int

@@ -17,6 +17,7 @@ from cmtp.dedup.settings import DedupSettings, DedupWork
 from cmtp.dedup.verify import verify_batch
 from cmtp.engine.stage import Stage, StageFolder
 from cmtp.engine.task import Job, Task, task
+from cmtp.partition import judged_by
 from cmtp.schema import Side
 from cmtp.settings import RecipeBase
 
@@ -26,6 +27,7 @@ class DedupStage(Stage[DedupWork]):
 
     name: ClassVar[str] = "dedup"
     settings: ClassVar[type[DedupSettings]] = DedupSettings
+    reads: ClassVar[tuple[str, ...]] = ("screen", "score")
     explained_by: ClassVar[str] = "dedup.threshold, dedup.max_per_passage or dedup.max_per_query"
 
     def resolve(self, recipe: RecipeBase, before: Mapping[str, StageFolder]) -> DedupWork:
@@ -34,15 +36,16 @@ class DedupStage(Stage[DedupWork]):
         Raises:
             UsageError: `against` or `decontaminate` names something that is not there.
         """
-        return dedup_work(recipe.of(DedupSettings), recipe.seed)
+        screened, scored = (judged_by(name, before) for name in self.reads)
+        return dedup_work(recipe.of(DedupSettings), recipe.seed, screened=screened, scored=scored)
 
     def steps(self, job: Job[DedupWork], inputs: list[str]) -> Iterator[list[Task]]:
         """See Stage. The files of the exchanges are deleted when the last step is done."""
         if not inputs:
             return
-        references, sides = job.settings.references, near_sides(job.settings.near)
-        layout = Layout.measure(job.store, job.folder, inputs, references.releases, job.settings.bands)
-        if references.evaluation:
+        sides = near_sides(job.settings.near)
+        layout = Layout.measure(job, inputs)
+        if job.settings.references.evaluation:
             yield [task(read_evaluation, job, "evaluation")]
         yield [task(send_keys, job, f"keys-{i:05d}", i) for i in range(layout.partitions)]
         yield [task(decide_pairs, job, f"pair-{i:05d}", i) for i in range(layout.key_ranges)]
@@ -67,12 +70,16 @@ class DedupStage(Stage[DedupWork]):
             yield [task(verify_batch, job, f"verify-{side}-{i:05d}", i, side) for i in range(batches)]
 
 
-def dedup_work(settings: DedupSettings, seed: int) -> DedupWork:
+def dedup_work(
+    settings: DedupSettings, seed: int, *, screened: str | None = None, scored: str | None = None
+) -> DedupWork:
     """What the tasks of the stage are given: the settings, and what was found by them.
 
     Args:
         settings: of the recipe.
         seed: of the recipe.
+        screened: see `DedupWork`.
+        scored: see `DedupWork`.
 
     Raises:
         UsageError: `against` or `decontaminate` names something that is not there.
@@ -80,4 +87,6 @@ def dedup_work(settings: DedupSettings, seed: int) -> DedupWork:
     cut = cut_of(settings)
     references = resolve_references(settings)
     settings = settings.model_copy(update={"bands": cut.bands})
-    return DedupWork.extend(settings, seed=seed, references=references, band_rows=cut.rows)
+    return DedupWork.extend(
+        settings, seed=seed, references=references, screened=screened, scored=scored, band_rows=cut.rows
+    )

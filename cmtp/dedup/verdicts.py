@@ -55,6 +55,7 @@ class Verdicts(Columns):
         kept: number of the row it lost to; its own number where it lost to none.
         kept_id_high: upper half of the pair_id of `kept`; 0 where it lost to none.
         kept_id_low: lower half.
+        kept_cut: 1 where the similarity cut takes the row it lost to, and thus itself.
         reason: a Reason.
         match: a Match.
         group_size: rows of the group of copies that the row belongs to.
@@ -67,6 +68,7 @@ class Verdicts(Columns):
     kept: U32
     kept_id_high: U64
     kept_id_low: U64
+    kept_cut: U8
     reason: U8
     match: U8
     group_size: U32
@@ -89,6 +91,7 @@ class Verdicts(Columns):
             kept=row,
             kept_id_high=np.zeros(count, np.uint64),
             kept_id_low=np.zeros(count, np.uint64),
+            kept_cut=np.zeros(count, np.uint8),
             reason=np.full(count, reason, np.uint8),
             match=np.full(count, Match.PAIR, np.uint8) if match is None else match,
             group_size=np.ones(count, np.uint32),
@@ -135,7 +138,7 @@ def resolve_chains(verdicts: Verdicts) -> Verdicts:
         leads_on = (verdicts.row[following] == verdicts.kept[open_verdicts]) & about_passage[following]
         open_verdicts, following = open_verdicts[leads_on], following[leads_on]
         to_older = reason[following] == Reason.IN_OLDER_RELEASE
-        for column in (verdicts.kept, verdicts.kept_id_high, verdicts.kept_id_low):
+        for column in (verdicts.kept, verdicts.kept_id_high, verdicts.kept_id_low, verdicts.kept_cut):
             column[open_verdicts] = column[following]
         for values in (verdicts.reason, verdicts.match, verdicts.score):
             values[open_verdicts[to_older]] = values[following[to_older]]

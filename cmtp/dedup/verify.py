@@ -17,6 +17,7 @@ from cmtp.dedup.candidates import sorted_distinct
 from cmtp.dedup.exchange import Array
 from cmtp.dedup.jaccard import Clusters, CopyLimits, Neighbours, Rows, Sets, least_slots, promising, rows_of, sets_of
 from cmtp.dedup.layout import Layout, near_decision
+from cmtp.dedup.policy import is_cut
 from cmtp.dedup.records import Edges, TextRows
 from cmtp.dedup.settings import DedupWork
 from cmtp.dedup.verdicts import Match, Reason, Verdicts
@@ -39,6 +40,7 @@ class _Batch:
         row: uint32[rows], their numbers.
         id_high: uint64[rows], upper halves of their pair_ids.
         id_low: uint64[rows], lower halves.
+        cut: uint8[rows], 1 where the similarity cut takes the row.
         rows: what is held of every row.
         starts: position of the first row of each slot; the last entry is the number of rows.
     """
@@ -48,22 +50,22 @@ class _Batch:
         self._folded: tuple[Folded, Folded] | None = None  # of a batch of one slot, which is most of them
         self.starts = [0]
         parts: list[Rows] = []
-        ids: list[tuple[Array, Array, Array]] = []
+        ids: list[tuple[Array, Array, Array, Array]] = []
         for slot in slots:
             texts = self._read(slot)
             folded = fold(texts.text)
             older = texts.row >= layout.own_rows
             parts.append(rows_of(folded, texts.document, older, bytes_of(texts.sketch)))
-            ids.append((texts.row, texts.id_high, texts.id_low))
+            ids.append((texts.row, texts.id_high, texts.id_low, is_cut(texts.rank)))
             self.starts.append(self.starts[-1] + len(texts))
             if len(slots) == 1:
                 self._folded = folded, fold(texts.query)
-        self.row, self.id_high, self.id_low = map(np.concatenate, zip(*ids, strict=True))
+        self.row, self.id_high, self.id_low, self.cut = map(np.concatenate, zip(*ids, strict=True))
         self.rows = Rows(*map(np.concatenate, zip(*parts, strict=True)))
 
     def _read(self, slot: int) -> TextRows:
         texts = self._texts.read(slot)
-        return texts.take(np.lexsort((texts.id_low, texts.id_high, texts.rank)))
+        return texts.take(np.lexsort(texts.policy_order[::-1]))
 
     def sets(self, rows: Array) -> Sets:
         """The shingles of some rows, given in ascending order; slots without such a row are not read."""
@@ -152,6 +154,7 @@ def _verdicts(batch: _Batch, clusters: Clusters, side: Side, own_rows: int) -> V
         kept=batch.row[kept],
         kept_id_high=batch.id_high[kept],
         kept_id_low=batch.id_low[kept],
+        kept_cut=batch.cut[kept],
         reason=np.where(batch.row[kept] >= own_rows, Reason.IN_OLDER_RELEASE, reason).astype(np.uint8),
         match=np.full(len(lost), match, np.uint8),
         group_size=sizes[kept].astype(np.uint32),

@@ -38,6 +38,11 @@ class StageFolder:
     input_fingerprint: Any
     rejects: str
 
+    @property
+    def judged(self) -> str:
+        """Folder of the verdicts that the stage recorded for later stages, see `cmtp.partition`."""
+        return f"{self.folder}/judged"
+
 
 @dataclass
 class StageRun:
@@ -88,7 +93,9 @@ class Stage(ABC, Generic[S]):
         settings: class of its group of settings in the recipe, which has the stage's `name`; None: it has none.
         reads: names of earlier stages whose folders it reads, besides the partitions it is given.
         writes_rows: False for a stage that hands on the partitions it was given: it writes neither kept/ nor rejects/.
-        decides: False for a stage that judges no row and keeps no ledger.
+        decides: False for a stage that rejects no row and keeps no ledger.
+        reports: names of earlier stages that recorded the verdicts which this one applies; their figures stand beside
+            its own in the manifest.
         explained_by: settings that most likely explain why a stage keeps hardly anything or rejects nothing; empty: the
             stage does not warn about that.
     """
@@ -98,6 +105,7 @@ class Stage(ABC, Generic[S]):
     reads: ClassVar[tuple[str, ...]] = ()
     writes_rows: ClassVar[bool] = True
     decides: ClassVar[bool] = True
+    reports: ClassVar[tuple[str, ...]] = ()
     explained_by: ClassVar[str] = ""
 
     def wanted(self, recipe: RecipeBase) -> bool:

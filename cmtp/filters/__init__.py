@@ -2,7 +2,8 @@
 
 Here live::
 
-    stage, pair_filter      what the engine runs; the filter of a build, ready to judge any table
+    screen, stage           what the engine runs: verdicts are recorded before dedup, and written as rejects after it
+    pair_filter             the filter of a build, ready to judge any table
     rule, rules, book       what a junk rule is; the table of them; the table under a recipe's settings
     verdict                 every rule that fires on a pair, and which of them names the reason
     counts, measure,        what junk rules measure: counts of characters (numba kernels),

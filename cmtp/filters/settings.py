@@ -1,4 +1,4 @@
-"""Settings of the filter stage."""
+"""Settings of the filter, and what the tasks of its two stages are given."""
 
 from __future__ import annotations
 
@@ -48,9 +48,16 @@ class FilterSettings(Settings):
 
 
 class FilterWork(FilterSettings):
-    """What the tasks of the filter stage are given."""
+    """What a task that judges rows is given."""
 
     model_sha256: str | None
     """Digest of the model file when the build began."""
     outside_rules: dict[str, str] = {}
     """Where the rules of other packages come from when the build began: package, version and digest by rule name."""
+
+
+class FilterApplied(FilterSettings):
+    """What the tasks of the filter stage are given."""
+
+    screened: str
+    """Folder of the verdicts that the screen stage recorded."""

@@ -35,8 +35,8 @@ from cmtp.encoders.registry import check_encoder
 from cmtp.engine.figures import plain_values, same, total, totals
 from cmtp.engine.stage import Stage, StageFolder, StageRun
 from cmtp.engine.task import Job, Result, Task, task
+from cmtp.filters.screen import filter_work
 from cmtp.filters.settings import FilterSettings
-from cmtp.filters.stage import filter_work
 from cmtp.mining import dense
 from cmtp.mining.cross_encoder import check_cross_encoder
 from cmtp.mining.curated import labelled_negatives

@@ -8,9 +8,10 @@ from typing import Any
 import xxhash
 
 from cmtp.engine.executor import Receipt
-from cmtp.engine.figures import plain_values
+from cmtp.engine.figures import merge, plain_values
 from cmtp.engine.stage import StageRun
 from cmtp.settings import RecipeBase
+from cmtp.similarity.encode import EncodeStage
 
 FORMAT = 1
 """Version of the output folder's layout."""
@@ -19,24 +20,23 @@ TABLES = ("pairs", "finetune", "pretrain")
 """Tables beside the rejects."""
 
 
-def make_manifest(
-    recipe: RecipeBase, sources: dict[str, str], stages: list[StageRun], encoded: list[StageRun], shard: StageRun
-) -> dict[str, Any]:
+def make_manifest(recipe: RecipeBase, sources: dict[str, str], runs: list[StageRun], shard: StageRun) -> dict[str, Any]:
     """The manifest of a build.
 
     Args:
         recipe: the resolved recipe.
         sources: path of every input file, relative to its root, with its source's name.
-        stages: the stages that decide, in order.
-        encoded: the encode stages: that of similarity, and that of mining if another encoder searches.
+        runs: the stages, in order. Those that decide have a ledger; the facts beside it are their own figures and those
+            of the stages that they report.
         shard: the shard stage.
     """
+    figures = {run.name: run.figures for run in runs}
     return {
         "format": FORMAT,
         "cmtp": version("cmtp"),
         "recipe": recipe.model_dump(mode="json"),
-        "encoders": [plain_values(run.figures) for run in encoded],
-        "inputs": _inputs(sources, stages[0].receipts),
+        "encoders": [plain_values(run.figures) for run in runs if isinstance(run.stage, EncodeStage)],
+        "inputs": _inputs(sources, runs[0].receipts),
         "stages": [
             {
                 "stage": stage.name,
@@ -44,9 +44,10 @@ def make_manifest(
                 "kept": stage.ledger.rows_kept,
                 "rejected": dict(sorted(stage.ledger.reasons().items())),
                 "ledger": stage.ledger.to_rows(),
-                "facts": plain_values(stage.figures),
+                "facts": plain_values(merge([stage.figures, *(figures[name] for name in stage.stage.reports)])),
             }
-            for stage in stages
+            for stage in runs
+            if stage.stage.decides
         ],
         "tables": _tables(shard.receipts),
     }

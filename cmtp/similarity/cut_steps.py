@@ -1,6 +1,6 @@
-"""The steps of the similarity stage up to the cut: they measure a sample, and find where each group is cut.
+"""The steps of the score stage up to the cut: they measure a sample, and find where each group is cut.
 
-`cmtp calibrate` runs these steps alone. `cmtp.similarity.stage` says what each of them reads and writes.
+`cmtp calibrate` runs these steps alone. `cmtp.similarity.score` says what each of them reads and writes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from cmtp.columns import codes_in, distinct, vector_column, vectors_of
 from cmtp.encoders.registry import load_encoder
 from cmtp.engine.figures import Figures, same
 from cmtp.engine.task import Job, Result, Task, task
-from cmtp.order import order_keys
+from cmtp.ids import id_halves
+from cmtp.order import seeded_keys
+from cmtp.partition import read_screened
 from cmtp.similarity.bands import ScoredSample, bands_for_agreement
 from cmtp.similarity.cuts import WHOLE, GroupCut, SampledGroup, cuts_from_table, cuts_to_table, find_cut, shuffle
 from cmtp.similarity.encode import Encoded, encoder_figures
@@ -44,47 +46,80 @@ def cut_steps(
 
 
 def draw_candidates(job: Job[SimilarityWork], index: int, part: str) -> Result:
-    """Write the pairs of a partition that may be in the sample: of each group those with the lowest order keys.
+    """Write the pairs of a partition that may be in the sample: of each group those with the lowest keys.
 
-    Columns: group, key, row (of the pair in the partition), doc_id, group_rows (pairs of the group in the partition).
+    A key is a seeded hash of both texts (`sample_keys`), and of pairs with one key only one is written. So copies of a
+    file change no sample.
+
+    Columns: group, key, row (of the pair among those that pass the screen), doc_id.
     """
-    rows = job.store.read_table(part, ["pair_id", "source", "relation", "doc_id"])
-    names, key = group_names(rows), order_keys(rows["pair_id"], job.settings.seed)
+    rows = read_screened(job.store, part, index, job.settings.screened, ["source", "relation", "doc_id"])
+    names = group_names(rows)
+    key = sample_keys(Encoded(job.settings.encoded, index).scores(job.store)["text_key"].to_numpy(), job.settings.seed)
     _, group, _ = distinct(names)
-    lowest = lowest_in_group(group, key, job.settings.sample)
+    once = first_of_key(group, key, rows["doc_id"])
+    lowest = once[lowest_in_group(group[once], key[once], job.settings.sample)]
     candidates = {
         "group": names.take(pa.array(lowest)),
         "key": key[lowest],
         "row": lowest,
         "doc_id": rows["doc_id"].take(pa.array(lowest)),
-        "group_rows": np.bincount(group)[group[lowest]],
     }
     job.store.write_table(_candidates_path(job, index), pa.table(candidates))
     return Result(rows=rows.num_rows)
 
 
+def sample_keys(text_keys: np.ndarray, seed: int) -> np.ndarray:
+    """Keys by which pairs are sampled: uint64 [n].
+
+    Args:
+        text_keys: uint64 [n], see `cmtp.text.hashes.pair_keys`.
+        seed: of the recipe.
+    """
+    return seeded_keys(text_keys, seed)
+
+
+def first_of_key(group: np.ndarray, key: np.ndarray, doc_ids: pa.ChunkedArray) -> np.ndarray:
+    """One row of every group and key, in that order: of copies the one with the lowest doc_id."""
+    order = np.lexsort((id_halves(doc_ids)[0], key, group))
+    new = np.ones(len(order), bool)
+    new[1:] = (group[order][1:] != group[order][:-1]) | (key[order][1:] != key[order][:-1])
+    return np.asarray(order[new])
+
+
 def choose_sample(job: Job[SimilarityWork], partitions: int, group_rows: dict[str, int] | None = None) -> Result:
     """Find the highest key that is in the sample of each group of the build.
 
-    Columns: group, last_key, rows (pairs of the group in the build).
+    Columns: group, last_key, rows (different pairs of the group in the build; estimated where not all are sampled).
     """
-    columns = ["group", "key", "group_rows"]
+    columns = ["group", "key", "doc_id"]
     tables = [job.store.read_table(_candidates_path(job, index), columns) for index in range(partitions)]
     candidates = pa.concat_tables(tables)
     names = candidates["group"].unique().sort()
     group, key = codes_in(candidates["group"], names), candidates["key"].to_numpy()
+    once = first_of_key(group, key, candidates["doc_id"])
+    group, key = group[once], key[once]
     sampled = lowest_in_group(group, key, job.settings.sample)
-    last_key = np.zeros(len(names), np.uint64)
+    last_key, size = np.zeros(len(names), np.uint64), np.bincount(group[sampled], minlength=len(names))
     np.maximum.at(last_key, group[sampled], key[sampled])
-    if group_rows is None:
-        rows = np.zeros(len(names), np.int64)
-        for table in tables:
-            counts = table.group_by("group").aggregate([("group_rows", "max")])
-            rows[codes_in(counts["group"], names)] += counts["group_rows_max"].to_numpy()
-    else:
-        rows = np.array([group_rows[name] for name in names.to_pylist()], np.int64)
-    job.store.write_table(job.path(CHOSEN), pa.table({"group": names, "last_key": last_key, "rows": rows}))
+    rows = [
+        (estimated_distinct(int(last), n) if n == job.settings.sample else n)
+        if group_rows is None
+        else group_rows[name]
+        for name, last, n in zip(names.to_pylist(), last_key.tolist(), size.tolist(), strict=True)
+    ]
+    found = {"group": names, "last_key": last_key, "rows": pa.array(rows, pa.int64())}
+    job.store.write_table(job.path(CHOSEN), pa.table(found))
     return Result(rows=len(sampled))
+
+
+def estimated_distinct(last_key: int, n: int) -> int:
+    """About how many different keys there are, by the n-th lowest of them.
+
+    Keys are spread evenly over 64 bits, so the n-th lowest of N lies at about n / N of them: the estimate of Bar-Yossef
+    et al. (2002), Counting Distinct Elements in a Data Stream, with a relative error of 1 / √n. Copies do not count.
+    """
+    return max(n, round((n - 1) * 2**64 / max(last_key, 1)))
 
 
 def take_sample(job: Job[SimilarityWork], index: int, part: str) -> Result:
@@ -92,7 +127,9 @@ def take_sample(job: Job[SimilarityWork], index: int, part: str) -> Result:
 
     Columns: group, key, doc_id, query, passage; with a cascade also expensive_query and expensive_passage.
     """
-    sampled = sampled_pairs(job, index)
+    candidates = job.store.read_table(_candidates_path(job, index))
+    chosen = in_sample(job, candidates["group"], candidates["key"].to_numpy())
+    sampled = candidates.filter(pa.array(chosen)).sort_by("row")
     rows = sampled["row"].to_numpy()
     vectors = Encoded(job.settings.encoded, index).open(job.store).vectors(rows)
     table = sampled.select(["group", "key", "doc_id"])
@@ -100,7 +137,7 @@ def take_sample(job: Job[SimilarityWork], index: int, part: str) -> Result:
     table = table.append_column("passage", vector_column(vectors.passage))
     result = Result(rows=len(rows))
     if job.settings.expensive is not None:
-        texts = job.store.read_table(part, ["query", "passage"]).take(pa.array(rows))
+        texts = read_screened(job.store, part, index, job.settings.screened, ["query", "passage"]).take(pa.array(rows))
         result.figures["cascade"] = encode_expensive(job, index, "sample", texts)
         vectors = expensive_vectors(job, index).open().pairs(texts)
         table = table.append_column("expensive_query", vector_column(vectors.query))
@@ -109,11 +146,17 @@ def take_sample(job: Job[SimilarityWork], index: int, part: str) -> Result:
     return result
 
 
-def sampled_pairs(job: Job[SimilarityWork], index: int) -> pa.Table:
-    """The candidates of a partition that are in the sample, in the partition's order."""
-    candidates, chosen = job.store.read_table(_candidates_path(job, index)), job.store.read_table(job.path(CHOSEN))
-    last_key = chosen["last_key"].to_numpy()[codes_in(candidates["group"], chosen["group"].combine_chunks())]
-    return candidates.filter(pa.array(candidates["key"].to_numpy() <= last_key)).sort_by("row")
+def in_sample(job: Job[SimilarityWork], groups: pa.ChunkedArray, keys: np.ndarray) -> np.ndarray:
+    """Bool [n]: which pairs are in the sample, or copies of one that is.
+
+    Args:
+        job: of the stage.
+        groups: name of each pair's group.
+        keys: uint64 [n], see `sample_keys`.
+    """
+    chosen = job.store.read_table(job.path(CHOSEN))
+    last_key = chosen["last_key"].to_numpy()[codes_in(groups, chosen["group"].combine_chunks())]
+    return np.asarray(keys <= last_key)
 
 
 def find_cuts(job: Job[SimilarityWork], partitions: int) -> Result:
@@ -183,8 +226,8 @@ def _read_sample(job: Job[SimilarityWork], partitions: int) -> _BuildSample:
     tables = [job.store.read_table(_samples_path(job, index)) for index in range(partitions)]
     sample = pa.concat_tables(tables).combine_chunks()
     group, key = codes_in(sample["group"], chosen["group"].combine_chunks()), sample["key"].to_numpy()
-    order = np.lexsort((key, group))
-    sample, group, key = sample.take(pa.array(order)), group[order], key[order]
+    once = first_of_key(group, key, sample["doc_id"])
+    sample, group, key = sample.take(pa.array(once)), group[once], key[once]
     left, right = shuffle(group, key, distinct(sample["doc_id"])[1])
     first = PairVectors(vectors_of(sample["query"]), vectors_of(sample["passage"]))
     rows = dict(zip(chosen["group"].to_pylist(), chosen["rows"].to_pylist(), strict=True))

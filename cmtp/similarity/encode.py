@@ -22,22 +22,26 @@ from cmtp.engine.plan import place
 from cmtp.engine.stage import Stage, StageFolder, StageRun
 from cmtp.engine.store import Store
 from cmtp.engine.task import Job, Result, Task, task
+from cmtp.partition import judged_by, read_screened
 from cmtp.schema import Side
 from cmtp.settings import RecipeBase
 from cmtp.similarity.settings import EncodeWork, SimilaritySettings
 from cmtp.similarity.vectors import CachedVectors, PairVectors, SparseVectors
+from cmtp.text.hashes import pair_keys
 
 
 class EncodeStage(Stage[EncodeWork]):
-    """Writes, per partition, ``scores/`` (pair_id, similarity, rows of the two vectors) and ``vectors/`` (fp16)."""
+    """Writes ``scores/`` (see `Encoded.scores`) and ``vectors/`` (fp16) of the rows that pass the screen."""
 
     name: ClassVar[str] = "encode"
+    reads: ClassVar[tuple[str, ...]] = ("screen",)
     writes_rows: ClassVar[bool] = False
     decides: ClassVar[bool] = False
 
     def resolve(self, recipe: RecipeBase, before: Mapping[str, StageFolder]) -> EncodeWork:
         """The encoder that sees all pairs."""
-        return encode_work(recipe.of(SimilaritySettings).first_encoder)
+        work = encode_work(recipe.of(SimilaritySettings).first_encoder)
+        return work.model_copy(update={"screened": judged_by("screen", before)})
 
     def steps(self, job: Job[EncodeWork], inputs: list[str]) -> Iterator[list[Task]]:
         """One step: a task per partition."""
@@ -106,7 +110,11 @@ class Encoded:
         return f"{self.folder}/vectors/part-{self.index:05d}.{side}.npy"
 
     def scores(self, store: Store) -> pa.Table:
-        """pair_id, similarity (f32), query_row and passage_row (i32): one row per pair, in the partition's order."""
+        """One row per pair that was encoded, in the partition's order.
+
+        Columns: pair_id; similarity (f32), cosine of query and passage; query_row and passage_row (i32), rows of their
+        vectors; text_key (u64), see `cmtp.text.hashes.pair_keys`.
+        """
         return store.read_table(self.scores_path)
 
     def vectors(self, store: Store, side: Side, rows: np.ndarray) -> np.ndarray:
@@ -121,6 +129,7 @@ class Encoded:
             PairVectors(self._distinct(store, "query"), self._distinct(store, "passage")),
             scores["query_row"].to_numpy(),
             scores["passage_row"].to_numpy(),
+            scores["text_key"].to_numpy(),
         )
 
     def _distinct(self, store: Store, side: Side) -> np.ndarray:
@@ -137,12 +146,14 @@ class EncodedPairs:
         distinct: vectors of the distinct queries and of the distinct passages, fp16.
         query_row: int32 [n], row of each pair's query among them.
         passage_row: int32 [n], row of each pair's passage.
+        text_key: uint64 [n], hash of each pair's two texts; copies have the same.
     """
 
     similarity: np.ndarray
     distinct: PairVectors
     query_row: np.ndarray
     passage_row: np.ndarray
+    text_key: np.ndarray
 
     def vectors(self, rows: np.ndarray) -> PairVectors:
         """The vectors of some pairs, float32."""
@@ -157,14 +168,20 @@ def encode_partition(job: Job[EncodeWork], index: int, part: str) -> Result:
     store, settings = job.store, job.settings
     encoded = Encoded(job.folder, index)
     encoder = load_encoder(settings.encoder)
-    rows = store.read_table(part, ["pair_id", "query", "passage"])
+    rows = read_screened(store, part, index, settings.screened, ["pair_id", "query", "passage"])
     cached = SparseVectors(store, settings.cached, index).open() if settings.cached else None
     query, query_row = _encode_distinct(rows["query"], "query", encoder, cached)
     passage, passage_row = _encode_distinct(rows["passage"], "passage", encoder, cached)
     # Rounded, so that a sum in another order on another processor seldom shows.
     similarity = np.round(np.einsum("ij,ij->i", query[query_row], passage[passage_row]), 5).astype(np.float32)
     scores = pa.table(
-        {"pair_id": rows["pair_id"], "similarity": similarity, "query_row": query_row, "passage_row": passage_row}
+        {
+            "pair_id": rows["pair_id"],
+            "similarity": similarity,
+            "query_row": query_row,
+            "passage_row": passage_row,
+            "text_key": pair_keys(rows["query"], rows["passage"]),
+        }
     )
     store.write_table(encoded.scores_path, scores)
     sides: tuple[tuple[Side, np.ndarray], ...] = (("query", query), ("passage", passage))

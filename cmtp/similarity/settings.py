@@ -1,4 +1,4 @@
-"""Settings of the encode and similarity stages, and what their tasks are given."""
+"""Settings of the similarity stage, and what its tasks and those of the encode and score stages are given."""
 
 from __future__ import annotations
 
@@ -74,12 +74,16 @@ class EncodeWork(Settings):
     """Which weights that is, see `cmtp.encoders.registry.encoder_identity`."""
     cached: str | None = None
     """Folder of vectors that the same encoder made before; None: there is none."""
+    screened: str | None = None
+    """Folder of the verdicts that the screen stage recorded: only rows that pass are encoded. None: all rows are."""
 
 
 class SimilarityWork(SimilaritySettings):
-    """What the tasks of the similarity stage are given."""
+    """What the tasks of the score stage are given."""
 
     seed: int
+    screened: str | None
+    """Folder of the verdicts that the screen stage recorded: only rows that pass are scored. None: all rows are."""
     encoded: str
     """Folder of the encode stage."""
     uncalibrated_cut: float | None
@@ -88,3 +92,12 @@ class SimilarityWork(SimilaritySettings):
     expensive: EncodeWork | None = None
     """`encoder` of a cascade, which sees some pairs only. `cached` is the folder of their vectors, which the stage adds
     to. None: there is no cascade."""
+
+
+class SimilarityApplied(SimilaritySettings):
+    """What the tasks of the similarity stage are given."""
+
+    encoded: str
+    """Folder of the encode stage."""
+    scored: str
+    """Folder of the verdicts that the score stage recorded."""

@@ -1,4 +1,4 @@
-"""128-bit hashes of texts, for finding equal ones."""
+"""Hashes of texts, by which equal ones are found: of their comparison forms, or of their very bytes."""
 
 from __future__ import annotations
 
@@ -64,3 +64,17 @@ def hash_texts(texts: pa.Array | pa.ChunkedArray, folded: Folded) -> np.ndarray:
         _hash(data, offsets, _RAW_SEED, raw)
         out[empty] = raw
     return out
+
+
+def hash_bytes(texts: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """128-bit hash of every text as it is: uint64 [rows, 2]."""
+    data, offsets = string_buffers(texts)
+    out = np.empty((len(offsets) - 1, 2), np.uint64)
+    _hash(data, offsets, _RAW_SEED, out)
+    return out
+
+
+def pair_keys(query: pa.Array | pa.ChunkedArray, passage: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """A 64-bit hash of both texts of every pair as they are: uint64 [rows]. It depends on nothing but the texts."""
+    first, second = hash_bytes(query), hash_bytes(passage)
+    return np.asarray((first[:, 0] * _K1 ^ first[:, 1]) * _M1 + (second[:, 0] ^ second[:, 1] * _K2))

@@ -3,9 +3,11 @@
 import json
 import random
 
+import numpy as np
 import pyarrow as pa
 
 from cmtp import schema
+from cmtp.dedup.policy import document_keys
 from cmtp.dedup.settings import DedupSettings
 from cmtp.dedup.stage import DedupStage, dedup_work
 from cmtp.engine.figures import merge, plain_values
@@ -13,6 +15,7 @@ from cmtp.engine.ledger import Ledger
 from cmtp.engine.store import Store
 from cmtp.engine.task import Job
 from cmtp.text.compare import comparison_form
+from cmtp.text.hashes import pair_keys
 from cmtp.text.ngrams import SHORT, SHORT_SHINGLE
 from tests.rows import pair as row
 
@@ -60,6 +63,13 @@ def run(tmp_path, rows, partitions=1, folder="dedup", empty=(), **settings):
 
 def ids(rows):
     return sorted(one["pair_id"] for one in rows)
+
+
+def in_order(rows):
+    """The rows, all there are of their documents, in the order that decides between equal ranks."""
+    table = pa.Table.from_pylist(rows, schema=schema.PAIR)
+    texts = pair_keys(table["query"], table["passage"])
+    return [rows[i] for i in np.lexsort((texts, document_keys(table["doc_id"], texts)))]
 
 
 def shingles(text, width=5):

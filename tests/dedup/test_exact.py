@@ -61,9 +61,10 @@ def test_query_equal_to_passage(tmp_path):
 def test_cap_per_passage(tmp_path, cap):
     rows = [row(f"标题{i}号", BODY) for i in range(4)]
     kept, rejects, _, _ = run(tmp_path, rows, max_per_passage=cap)
-    assert pairs.ids(kept) == pairs.ids(rows)[:cap]
+    best = pairs.in_order(rows)
+    assert pairs.ids(kept) == pairs.ids(best[:cap])
     assert {one["reason"] for one in rejects} <= {"duplicate_passage"}
-    assert {one["kept_id"] for one in rejects} <= {min(pairs.ids(rows))}
+    assert {one["kept_id"] for one in rejects} <= {best[0]["pair_id"]}
     assert all(json.loads(one["evidence"]) == {"copies": 4, "max_per_passage": cap} for one in rejects)
 
 
@@ -103,7 +104,7 @@ def test_source_priority_beats_length_and_id(tmp_path):
         kept, _, _, _ = run(tmp_path, rows, folder=first, source_priority=[first, "nobody"])
         assert [one["source"] for one in kept] == [first]
     kept, _, _, _ = run(tmp_path, rows, folder="none")
-    assert pairs.ids(kept) == pairs.ids(rows)[:1]
+    assert pairs.ids(kept) == [pairs.in_order(rows)[0]["pair_id"]]
 
 
 def test_copy_of_a_copy_points_to_a_row_that_stayed(tmp_path):

@@ -82,14 +82,14 @@ def test_rows_of_older_releases_never_lose_and_fill_what_may_share_a_key():
         assert list(zip(lost.row.tolist(), lost.to_older.tolist(), strict=True)) == expected
 
 
-def rank(lengths, source_priority=(), keep=("source_priority", "length", "id"), older=False):
+def rank(lengths, source_priority=(), keep=("source_priority", "length", "hash"), older=False):
     source = pa.chunked_array([["web", "book", "news", "book"]])
     settings = DedupSettings(source_priority=list(source_priority), keep=list(keep))
     passage = pa.chunked_array([pa.array(["。"] * len(lengths))])
-    return policy.ranks(passage, source, np.array(lengths), settings, older)
+    return policy.ranks(passage, source, np.array(lengths), settings, older=older)
 
 
-def test_policy_prefers_source_then_length_then_id():
+def test_policy_prefers_source_then_length_then_hash():
     found = rank([900, 10, 800, 20], ["book", "news"])
     assert np.argsort(found).tolist() == [3, 1, 2, 0]
     high = np.array([5, 4, 3, 2], np.uint64) << np.uint64(32)
@@ -102,7 +102,7 @@ def test_policy_follows_the_order_of_the_setting():
     lengths, sources = [900, 10, 800, 10], ["book", "news"]
     assert np.argsort(rank(lengths, sources, ["length", "source_priority"]), stable=True).tolist() == [0, 2, 1, 3]
     assert np.argsort(rank(lengths, sources, ["source_priority"]), stable=True).tolist() == [1, 3, 2, 0]
-    assert len(set(rank(lengths, sources, ["id", "length"]).tolist())) == 1
+    assert len(set(rank(lengths, sources, ["hash", "length"]).tolist())) == 1
 
 
 def test_policy_prefers_older_releases_to_everything():

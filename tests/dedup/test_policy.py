@@ -10,7 +10,7 @@ from tests.dedup.pairs import run
 WHOLE = "国家鼓励和支持开展科学普及活动，县级以上人民政府应当把科学普及工作纳入国民经济和社会发展规划。"
 
 
-def rank(*texts, keep=("quality", "id")):
+def rank(*texts, keep=("quality", "hash")):
     passages = pa.chunked_array([pa.array(texts, pa.string())])
     sources = pa.chunked_array([pa.array(["s"] * len(texts))])
     lengths = np.array([len(text) for text in texts])
@@ -51,11 +51,13 @@ def test_the_sound_copy_stays_although_the_damaged_one_is_longer(tmp_path):
     rows = pairs.passages([WHOLE, WHOLE.replace("活动", "活动&nbsp;等") + "特此通知"])
     kept, _, _, _ = run(tmp_path, rows, threshold=0.5, number_chars=0)
     assert pairs.ids(kept) == [rows[0]["pair_id"]]
-    kept, _, _, _ = run(tmp_path, rows, folder="long", threshold=0.5, number_chars=0, keep=["length", "quality", "id"])
+    kept, _, _, _ = run(
+        tmp_path, rows, folder="long", threshold=0.5, number_chars=0, keep=["length", "quality", "hash"]
+    )
     assert pairs.ids(kept) == [rows[1]["pair_id"]]
 
 
 def test_all_criteria_fit_in_one_rank():
-    keep = ["quality", "source_priority", "length", "id"]
+    keep = ["quality", "source_priority", "length", "hash"]
     short, long = rank("短。", "长" * 5000 + "。", keep=keep)
     assert long < short < 1 << 32

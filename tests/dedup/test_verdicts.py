@@ -14,6 +14,7 @@ def verdicts(*rows):
         kept=np.array(kept, np.uint32),
         kept_id_high=np.array(kept, np.uint64),
         kept_id_low=np.array(kept, np.uint64),
+        kept_cut=np.array(kept, np.uint8),
         reason=np.array(reason, np.uint8),
         match=np.array(match, np.uint8),
         group_size=np.full(len(row), 2, np.uint32),
@@ -35,6 +36,7 @@ def resolved(*rows):
     found = resolve_chains(verdicts(*rows))
     assert (found.kept_id_high == found.kept).all()
     assert (found.kept_id_low == found.kept).all()
+    assert (found.kept_cut == found.kept).all()
     return list(zip(found.row.tolist(), found.kept.tolist(), map(Reason, found.reason.tolist()), strict=True))
 
 

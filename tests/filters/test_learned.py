@@ -20,10 +20,10 @@ from cmtp.errors import CmtpError, UsageError
 from cmtp.filters.labelled import read_labelled, read_unlabelled
 from cmtp.filters.learned import Model, load_model, ngram_slots
 from cmtp.filters.scores import macro_f1, score_figures
+from cmtp.filters.screen import ScreenStage, filter_work
 from cmtp.filters.settings import FilterSettings
-from cmtp.filters.stage import FilterStage, filter_work
 from cmtp.filters.train import platt_scale, train_score
-from tests.filters.test_stage import ROWS, job, run, table
+from tests.filters.test_stage import ROWS, job, rejected, run, table
 
 RUDE = ["滚开，你这个蠢货", "真是个废物，恶心", "闭嘴吧，白痴一个", "这种垃圾也配说话"]
 KIND = ["谢谢你的帮助", "今天天气真好", "这本书写得不错", "周末一起去爬山吧"]
@@ -110,7 +110,7 @@ def test_the_stage_rejects_with_the_score(model, tmp_path):
     rows = [*ROWS[:1], ("留言", "滚开，你这个蠢货，真是个废物，恶心"), ("留言", "谢谢你的帮助，这本书写得不错")]
     work = job(tmp_path, {"model": str(path), "model_threshold": 0.9}, [table(rows)])
     run(work)
-    rejects = work.store.read_table(work.rejects(0)).to_pylist()
+    rejects = rejected(work, 0).to_pylist()
     assert [row["reason"] for row in rejects] == ["learned_score"]
     (item,) = json.loads(rejects[0]["evidence"])["rules"]
     assert (item["side"], item["limit"]) == ("passage", 0.9)
@@ -119,7 +119,7 @@ def test_the_stage_rejects_with_the_score(model, tmp_path):
     for off in ({"thresholds": {"learned_score@web": 1}}, {"disable": ["learned_score"]}):
         work = job(tmp_path / "off", {"model": str(path)} | off, [table(rows)])
         run(work)
-        assert work.store.read_table(work.rejects(0)).num_rows == 0
+        assert rejected(work, 0).num_rows == 0
 
 
 def test_the_fingerprint_follows_the_content_of_the_model(model, tmp_path):
@@ -129,7 +129,7 @@ def test_the_fingerprint_follows_the_content_of_the_model(model, tmp_path):
     for bias in (trained.model.bias, 1.0):
         Model(trained.model.weights, bias).save(other)
         work = filter_work(FilterSettings(model=str(other)))
-        fingerprints.append(place(FilterStage(), work, []).fingerprint)
+        fingerprints.append(place(ScreenStage(), work, []).fingerprint)
     assert fingerprints[0] != fingerprints[1]
 
 
@@ -138,7 +138,7 @@ def test_a_model_that_changes_during_a_build_stops_it(model, tmp_path):
     path = tmp_path / "a.model"
     trained.model.save(path)
     work = job(tmp_path, {"model": str(path)}, [table(ROWS)])
-    ((task,),) = FilterStage().steps(work, work.store.list("dedup/kept"))
+    ((task,),) = ScreenStage().steps(work, work.store.list("in"))
     Model(trained.model.weights, 9.0).save(path)
     with pytest.raises(CmtpError, match="changed while the build ran"):
         task.run()

@@ -13,8 +13,8 @@ from cmtp.filters.book import open_book
 from cmtp.filters.pair_filter import open_filter
 from cmtp.filters.rule import Rule
 from cmtp.filters.rules import RULE_REGISTRY, RULES, outside_rules
+from cmtp.filters.screen import filter_work
 from cmtp.filters.settings import FilterSettings
-from cmtp.filters.stage import filter_work
 from tests.filters.helpers import fired, judged, reason
 
 MODULE = """

@@ -12,8 +12,10 @@ from cmtp.engine.store import Store
 from cmtp.engine.task import Job, Result
 from cmtp.errors import UsageError
 from cmtp.filters.pair_filter import open_filter
-from cmtp.filters.settings import FilterSettings, FilterWork
-from cmtp.filters.stage import FilterStage, filter_work
+from cmtp.filters.screen import ScreenStage, filter_work
+from cmtp.filters.settings import FilterApplied, FilterSettings, FilterWork
+from cmtp.filters.stage import FilterStage
+from cmtp.partition import read_masked
 from cmtp.recipe import Recipe
 from cmtp.schema import PAIR, REJECTS
 from tests.rows import pair, pair_table
@@ -35,26 +37,51 @@ def table(rows: list[tuple[str, str]], start: int = 0) -> pa.Table:
 
 
 def job(root, settings: dict, parts: list[pa.Table]) -> Job[FilterWork]:
-    """The stage's job, with its input partitions in the store."""
+    """The job of the screen, with its input partitions in the store."""
     store = Store(str(root))
     for i, part in enumerate(parts):
-        store.write_table(f"dedup/kept/part-{i:05d}.parquet", part)
-    return Job(store, "filter", FilterStage().resolve(Recipe.model_validate({"filter": settings}), {}))
+        store.write_table(f"in/part-{i:05d}.parquet", part)
+    return Job(store, "screen", ScreenStage().resolve(Recipe.model_validate({"filter": settings}), {}))
 
 
 def run(job: Job[FilterWork]) -> list[Result]:
-    """Run the stage's tasks over all partitions."""
-    return [task.run() for step in FilterStage().steps(job, job.store.list("dedup/kept")) for task in step]
+    """Run the tasks of both stages over all partitions; the results of the filter's, with the figures of the screen's.
+
+    Dedup, which is left out here, hands rows on with the masked texts.
+    """
+    store, parts = job.store, job.store.list("in")
+    screened = [task.run() for step in ScreenStage().steps(job, parts) for task in step]
+    for i, part in enumerate(parts):
+        store.write_table(f"masked/part-{i:05d}.parquet", read_masked(store, part, i, "screen/judged", PAIR.names))
+    applied = Job(
+        store,
+        "filter",
+        FilterApplied(**job.settings.model_dump(include=set(FilterSettings.model_fields)), screened="screen/judged"),
+    )
+    results = [task.run() for step in FilterStage().steps(applied, store.list("masked")) for task in step]
+    for one, before in zip(results, screened, strict=True):
+        one.figures |= before.figures
+    return results
+
+
+def kept(job: Job[FilterWork], index: int) -> pa.Table:
+    """What the filter kept of a partition."""
+    return job.store.read_table(f"filter/kept/part-{index:05d}.parquet")
+
+
+def rejected(job: Job[FilterWork], index: int) -> pa.Table:
+    """What the filter rejected of a partition."""
+    return job.store.read_table(f"filter/rejects/part-{index:05d}.parquet")
 
 
 def test_rows_are_kept_masked_or_rejected_with_evidence(tmp_path):
     work = job(tmp_path, {}, [table(ROWS), table(ROWS[:1], 10)])
     first, second = run(work)
-    kept, rejects = work.store.read_table(work.kept(0)), work.store.read_table(work.rejects(0))
-    assert kept.schema.equals(PAIR)
+    stays, rejects = kept(work, 0), rejected(work, 0)
+    assert stays.schema.equals(PAIR)
     assert rejects.schema.equals(REJECTS)
-    assert kept["query"].to_pylist() == ["杭州西湖", "失物招领"]
-    assert kept["passage"].to_pylist() == [ROWS[0][1], "捡到钱包请打[手机号]，谢谢你。"]
+    assert stays["query"].to_pylist() == ["杭州西湖", "失物招领"]
+    assert stays["passage"].to_pylist() == [ROWS[0][1], "捡到钱包请打[手机号]，谢谢你。"]
     assert rejects["reason"].to_pylist() == ["boilerplate_title", "malicious_gambling", "language"]
     assert rejects["passage"].to_pylist() == [ROWS[i][1] for i in (1, 3, 4)]
     for reason, evidence, score in zip(
@@ -68,24 +95,24 @@ def test_rows_are_kept_masked_or_rejected_with_evidence(tmp_path):
     assert (first.rows, first.ledger.rows_in, first.ledger.rows_kept) == (5, 5, 2)
     assert plain_values(first.figures) == {"private": {"mobile": 1}}
     assert second.ledger.reasons() == {}
-    assert work.store.read_table(work.rejects(1)).num_rows == 0
+    assert rejected(work, 1).num_rows == 0
 
 
 def test_an_empty_partition(tmp_path):
     work = job(tmp_path, {}, [table([])])
     (result,) = run(work)
     assert (result.rows, result.ledger.rows_in) == (0, 0)
-    assert work.store.read_table(work.kept(0)).schema.equals(PAIR)
-    assert work.store.read_table(work.rejects(0)).schema.equals(REJECTS)
+    assert kept(work, 0).schema.equals(PAIR)
+    assert rejected(work, 0).schema.equals(REJECTS)
 
 
 def test_the_same_bytes_every_time(tmp_path):
     works = [job(tmp_path / name, {"private": "drop"}, [table(ROWS)]) for name in "ab"]
     for work in works:
         run(work)
-    for path in (works[0].kept(0), works[0].rejects(0)):
+    for path in ("filter/kept/part-00000.parquet", "filter/rejects/part-00000.parquet"):
         assert (tmp_path / "a" / path).read_bytes() == (tmp_path / "b" / path).read_bytes()
-    assert "private_data" in works[0].store.read_table(works[0].rejects(0))["reason"].to_pylist()
+    assert "private_data" in rejected(works[0], 0)["reason"].to_pylist()
 
 
 def test_settings_are_checked_before_any_task(tmp_path):

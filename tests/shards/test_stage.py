@@ -53,7 +53,7 @@ def make(tmp_path, cuts=(100, 40), shard_bytes=1 << 20, chars=60, until_publish=
     ]
     done = shard(store, tables, shard_bytes)
     run = StageRun(ExtractStage(), store, ".work/extract-x", "f", parts, [], ledger)
-    manifest = make_manifest(Recipe(), {"菜谱/0.md": "菜谱"}, [run], [], done)
+    manifest = make_manifest(Recipe(), {"菜谱/0.md": "菜谱"}, [run], done)
     if until_publish:
         publish(store, done.folder, "mark", manifest)
     return store, done, manifest

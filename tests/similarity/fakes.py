@@ -1,4 +1,6 @@
-"""Two encoders whose cosines stand in the texts, pairs written for them, and the two stages as a build runs them."""
+"""Two encoders whose cosines stand in the texts, pairs written for them, and the three stages as a build runs them."""
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -7,6 +9,7 @@ from cmtp.engine.executor import SerialExecutor
 from cmtp.engine.plan import place, run_alone
 from cmtp.recipe import load_recipe
 from cmtp.similarity.encode import EncodeStage
+from cmtp.similarity.score import ScoreStage
 from cmtp.similarity.stage import SimilarityStage
 from tests.rows import pair, pair_table
 
@@ -71,13 +74,23 @@ def write_parts(store, table, sizes):
 
 
 def run_similarity(store, parts, settings, executor=None):
-    """The encode and similarity stages; `settings`: of the recipe's similarity part, as for --set."""
+    """The encode, score and similarity stages; `settings`: of the recipe's similarity part, as for --set.
+
+    Returns:
+        What the similarity stage wrote, with the figures and the warning of the score stage.
+    """
     executor = executor or SerialExecutor()
     recipe = load_recipe(None, [f"similarity.{setting}" for setting in settings])
     work = EncodeStage().resolve(recipe, {})
     encoded = run_alone(EncodeStage(), store, work, parts, input_fingerprint="x", executor=executor)
     before = {"encode": place(EncodeStage(), work, "x")}
-    work = SimilarityStage().resolve(recipe, before)
-    return run_alone(
-        SimilarityStage(), store, work, encoded.kept, input_fingerprint=encoded.fingerprint, executor=executor
+    work = ScoreStage().resolve(recipe, before)
+    before["score"] = place(ScoreStage(), work, encoded.fingerprint)
+    scored = run_alone(
+        ScoreStage(), store, work, encoded.kept, input_fingerprint=encoded.fingerprint, executor=executor
     )
+    work = SimilarityStage().resolve(recipe, before)
+    applied = run_alone(
+        SimilarityStage(), store, work, scored.kept, input_fingerprint=scored.fingerprint, executor=executor
+    )
+    return replace(applied, stage=scored.stage, receipts=[*scored.receipts, *applied.receipts])

@@ -53,7 +53,7 @@ def test_a_large_enough_group_is_calibrated_and_the_figures_say_how(tmp_path):
     done, kept, rejected = run(tmp_path, PAIRS + SWAPPED, "min_sample=4", "max_loss=0.5")
     found = plain_values(done.figures)["calibration"]["生活/title_body"]
     assert found["pairs"] == 8
-    assert found["shuffled_pass"] <= 0.25
+    assert found["shuffled_pass"] < 0.5
     assert sum(found["true"].values()) == 8
     assert rejected["score"].to_numpy().max() < found["threshold"]
     assert set(kept["query"].to_pylist()) <= {query for query, _ in PAIRS}
