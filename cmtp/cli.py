@@ -22,7 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Build training data for Chinese text-embedding models from raw text. --debug shows tracebacks.",
+    help="Build training data for Chinese text-embedding models from raw text.",
 )
 
 Shards = Annotated[str, typer.Argument(help="Output folder of a build.")]
@@ -39,8 +39,9 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _global(
     version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks. Any command takes it.")] = False,
 ) -> None:
-    """Build training data for Chinese text-embedding models from raw text. --debug shows tracebacks."""
+    """Build training data for Chinese text-embedding models from raw text."""
 
 
 @app.command()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pyarrow as pa
 
+from cmtp.encoders.hub import is_model_name
 from cmtp.encoders.registry import load_encoder
 from cmtp.errors import UsageError
 from cmtp.evaluate.local import LocalData, read_local
@@ -86,8 +87,8 @@ def open_model(name: str) -> SentenceTransformer:
     Raises:
         UsageError: the model does not exist or cannot be opened.
     """
-    if "/" in name and name.startswith((".", "/")) and not Path(name).is_dir():
-        raise UsageError(f"{name}: no such folder")
+    if not is_model_name(name):
+        raise UsageError(f"{name}: neither a folder nor a name on the hub, which is owner/model")
     import torch
     from sentence_transformers import SentenceTransformer
 

@@ -11,6 +11,7 @@ that was killed here continues where it stopped: a table that is in its place is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cmtp.engine.plan import WORK
@@ -56,15 +57,20 @@ def publish(store: Store, folder: str, fingerprint: str, manifest: dict[str, Any
             if other.startswith("shard-") and f"{WORK}/{other}" != folder:
                 store.remove(f"{WORK}/{other}")
         store.write_json(PUBLISHED, started)
-    for name, table in sorted(manifest["tables"].items()):
-        for file in table["files"]:
+    _move_tables(store, folder, manifest, sorted(manifest["tables"]))
+    store.write_json(PUBLISHED, {"fingerprint": fingerprint, "whole": True})
+
+
+def _move_tables(store: Store, folder: str, manifest: dict[str, Any], tables: Sequence[str]) -> None:
+    """Move the files of some tables that are not in their place yet, then write the card and the manifest."""
+    for name in tables:
+        for file in manifest["tables"][name]["files"]:
             source = f"{folder}/tables/{name}/{file['file']}"
             if store.exists(source):
                 store.move(source, f"{name}/{file['file']}")
     with store.write("README.md") as out:
         out.write(make_dataset_card(manifest).encode())
     store.write_json("manifest.json", manifest)
-    store.write_json(PUBLISHED, {"fingerprint": fingerprint, "whole": True})
 
 
 TABLE_REPLACEMENT = f"{WORK}/replacement.json"
@@ -98,11 +104,5 @@ def resume_replacement(store: Store) -> None:
     for path in store.list(table):
         if path.rsplit("/", 1)[1] not in names:
             store.remove(path)
-    for name in sorted(names):
-        source = f"{note['folder']}/tables/{table}/{name}"
-        if store.exists(source):
-            store.move(source, f"{table}/{name}")
-    with store.write("README.md") as out:
-        out.write(make_dataset_card(manifest).encode())
-    store.write_json("manifest.json", manifest)
+    _move_tables(store, note["folder"], manifest, [table])
     store.remove(TABLE_REPLACEMENT)

@@ -9,7 +9,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -263,8 +262,6 @@ def _stream(batches: TrainBatches, steps: int, folder: Path, place: Place, colla
 def _run(
     trainer: Any, stream: BatchStream, settings: StageSettings, folder: Path, numbers: RunningMeans
 ) -> dict[str, Any]:
-    counted = partial(_counted, stream.collate, totals := {"rows": 0, "tokens": 0})
-    stream.collate = counted
     streamed = cast(Streamed, trainer)
     streamed.stream, streamed.loader_workers, streamed.numbers = stream, settings.loader_workers, numbers
     checkpoint = last_checkpoint(folder)
@@ -277,16 +274,8 @@ def _run(
     losses = [line["loss"] for line in trainer.state.log_history if "loss" in line]
     facts: dict[str, Any] = {"steps": trainer.state.global_step, "seconds": round(seconds, 1)}
     facts["loss"] = {"first": losses[0], "last": losses[-1]} if losses else {}
-    if settings.loader_workers == 0:  # else the counts are in other processes
-        facts["rates"] = {f"{name}_per_second": round(n / seconds) for name, n in totals.items()}
+    facts["rates"] = {f"{name}_per_second": round(int(n) / seconds) for name, n in streamed.counts.items()}
     return facts
-
-
-def _counted(collate: Collate, totals: dict[str, int], rows: Any, before: int) -> Any:
-    batch = collate(rows, before)
-    totals["rows"] += len(rows)
-    totals["tokens"] += int(sum(value.sum() for name, value in batch.items() if name.endswith("attention_mask")))
-    return batch
 
 
 def _merge(model: SentenceTransformer, before: SentenceTransformer, share: float) -> None:

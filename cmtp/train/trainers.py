@@ -130,17 +130,40 @@ class StepSeed(TrainerCallback):
 
 
 class Streamed:
-    """Mixin of a trainer: its loader is a `BatchStream`, and its log has further measures of the loss."""
+    """Mixin of a trainer: reads a `BatchStream`, counts what it reads, and logs further measures of the loss."""
 
     stream: BatchStream
     loader_workers: int
+    """Processes that tokenise ahead; 0: this process tokenises."""
     numbers: RunningMeans
     """Further measures of the loss."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.counts: dict[str, int | Tensor] = {"rows": 0, "tokens": 0}
+        """Rows and tokens of this device so far. Tensors stay on their device, so that no step waits for them."""
 
     def get_train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """A loader of the stream. The stream has this device's rows alone, so accelerate must not divide them again."""
         generator = torch.Generator().manual_seed(0)  # else the loader draws from the global one, where we resume
-        return DataLoader(self.stream, batch_size=None, num_workers=self.loader_workers, generator=generator)
+        return DataLoader(
+            self.stream,
+            batch_size=None,
+            num_workers=self.loader_workers,
+            generator=generator,
+            # the stream holds functions that cannot be pickled, as other ways to start a process would
+            multiprocessing_context="fork" if self.loader_workers else None,
+        )
+
+    def training_step(self, model: nn.Module, inputs: dict[str, Tensor], *args: Any, **kwargs: Any) -> Tensor:
+        """Count the batch, and train on it."""
+        rows = next(iter(inputs.values()))  # tokens of the texts or queries, one row each
+        self.counts["rows"] += len(rows)
+        for name, value in inputs.items():
+            if name.endswith("attention_mask"):
+                self.counts["tokens"] = self.counts["tokens"] + value.sum()
+        loss: Tensor = super().training_step(model, inputs, *args, **kwargs)  # type: ignore[misc]
+        return loss
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         """Add the further measures of the loss."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import cmtp
 from cmtp.kernels import int8
 from cmtp.kernels.int8 import scan, tile
+from tests.vectors import exact, unit
 
 needs_the_instruction = pytest.mark.skipif(
     not int8.supported(), reason="cmtp.kernels.int8: no AVX-512 VNNI on this processor"
@@ -23,18 +24,6 @@ def everywhere(monkeypatch):
     monkeypatch.setattr(scan, "supported", lambda: True)
     monkeypatch.setattr(scan, "MIN_PRODUCTS", 0)
     monkeypatch.setattr(scan, "MIN_QUERIES", 0)
-
-
-def unit(vectors):
-    """As the encode stage leaves them: of length 1, in fp16."""
-    vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-    return vectors.astype(np.float16).astype(np.float32)
-
-
-def exact(queries, pool, k):
-    scores = queries.astype(np.float64) @ pool.T.astype(np.float64)
-    rows = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    return rows, np.take_along_axis(scores, rows, 1).astype(np.float32)
 
 
 @settings(max_examples=40, deadline=None)

@@ -13,18 +13,7 @@ from cmtp.engine.store import Store
 from cmtp.kernels.int8 import scan
 from cmtp.mining import dense
 from cmtp.mining.dense import Lists, Matrix, Recall, build_index, load, save
-
-
-def unit(vectors):
-    """As the encode stage leaves them: of length 1, in fp16."""
-    vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-    return vectors.astype(np.float16).astype(np.float32)
-
-
-def exact(queries, pool, k):
-    scores = queries.astype(np.float64) @ pool.T.astype(np.float64)
-    rows = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    return rows, np.take_along_axis(scores, rows, 1).astype(np.float32)
+from tests.vectors import exact, unit
 
 
 @pytest.fixture(params=["faiss", "int8 scan", "torch"])

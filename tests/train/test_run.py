@@ -69,6 +69,17 @@ def test_killed_and_resumed_gives_the_same_weights(shards, whole, tmp_path, caps
     assert report["scores"] == whole[1]["scores"]
 
 
+def test_processes_that_tokenise_ahead_change_nothing_but_the_time(shards, whole, tmp_path):
+    """The presets small and base have them."""
+    workers = [f"{stage}.loader_workers=2" for stage in ("pretrain", "weak", "finetune")]
+    report = run(shards, tmp_path / "model", "pretrain,weak,finetune", *workers)
+    expected, found = load_file(whole[0] / "model.safetensors"), load_file(tmp_path / "model" / "model.safetensors")
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    for stage, facts in report["stages"].items():
+        assert facts["steps"] == whole[1]["stages"][stage]["steps"]
+        assert 0 < facts["rates"]["rows_per_second"] < facts["rates"]["tokens_per_second"]
+
+
 def test_the_result_opens_and_has_learned(shards, whole):
     out, report = whole
     model = SentenceTransformer(str(out), device="cpu")
