@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo train ablation test lint bench bench-dedup bench-filter bench-embed bench-mine bench-train clean
+.PHONY: demo train ablation test lint docs bench bench-dedup bench-filter bench-embed bench-mine bench-train clean
 
 demo: $(VENV)/.base
 	$(BIN)/cmtp build --source sample_data/raw --out shards/
@@ -32,6 +32,11 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy cmtp
 	$(BIN)/lint-imports --no-cache
+
+# write what commands print now, and the settings of today, into README.md and docs/
+docs: $(VENV)/.test
+	$(BIN)/python -m tests.settings_table
+	WRITE_PAGES=1 $(BIN)/python -m pytest tests/test_docs.py -k the_commands_of -n auto
 
 # RAW: a folder of raw text; PAGES: a folder of HTML pages
 bench: $(VENV)/.bench

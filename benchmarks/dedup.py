@@ -149,8 +149,9 @@ def quality(texts: list[str], rows: int, workers: int) -> list[str]:
     lines = [
         f"## Against brute force: {len(sample):,} passages, {len(alike):,} pairs of Jaccard ≥ {SETTINGS.threshold}",
         "",
-        f"Half of them real, half perturbed; {short:,} of at most 12 characters. All pairs were compared.",
-        "Recall: similar pairs of which not both were kept. Precision: dropped rows that a kept row is similar to.",
+        f"Half of the passages are real, half are perturbed copies; {short:,} have at most 12 characters.",
+        "All pairs were compared. *Recall* is the share of similar pairs of which not both were kept,",
+        "*precision* the share of dropped rows that resemble a kept row.",
         f"Share of the similar pairs that meet in a band: {candidates:.4f}.",
         "",
         "| tool | recall | precision | dropped | seconds |",

@@ -1,41 +1,40 @@
-"""What can be added from another package, by an entry point each and without a line changed in cmtp."""
+"""The package of docs/extend.md adds what the page says, by an entry point each, without a line changed in cmtp."""
 
 import os
 import shutil
+import tomllib
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from tests.builds import SAMPLE, program, published
+from tests.pages import blocks
 
-ENTRY_POINTS = """
-[cmtp.formats]
-faq = outside_cmtp:FAQ
+PAGE = "docs/extend.md"
 
-[cmtp.rules]
-exclamations = outside_cmtp:EXCLAMATIONS
 
-[cmtp.encoders]
-letters = outside_cmtp:LETTERS
-
-[cmtp.miners]
-longest = outside_cmtp:LONGEST
-
-[cmtp.executors]
-backwards = outside_cmtp:open_backwards
-"""
+def install(site: Path) -> None:
+    """Install the package that the page describes into a folder."""
+    (site / "outside_cmtp.py").write_text("\n".join(blocks(PAGE, "python")), encoding="utf-8")
+    project = tomllib.loads(blocks(PAGE, "toml")[0])["project"]
+    groups = {
+        group: [f"{name} = {value}" for name, value in entries.items()]
+        for group, entries in project["entry-points"].items()
+    }
+    info = site / f"outside_cmtp-{project['version']}.dist-info"
+    info.mkdir()
+    metadata = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    (info / "METADATA").write_text(metadata, encoding="utf-8")
+    lines = [line for group, entries in groups.items() for line in (f"[{group}]", *entries)]
+    (info / "entry_points.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory):
     """A build that uses all additions, of the sample's notes and a shouting one."""
     site, folder = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("additions")
-    shutil.copy(Path(__file__).parent / "outside.py", site / "outside_cmtp.py")
-    info = site / "outside_cmtp-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: outside-cmtp\nVersion: 1.0\n", encoding="utf-8")
-    (info / "entry_points.txt").write_text(ENTRY_POINTS, encoding="utf-8")
+    install(site)
     shutil.copytree(SAMPLE / "raw/kitchen_notes", folder / "raw/kitchen_notes")
     shutil.copytree(SAMPLE / "raw/tech_blog", folder / "raw/tech_blog")
     shouting = "# 大声的标题\n\n今天的菜价真的便宜！！！！！快来看看吧！！！！！大家都说好！！！！！\n"

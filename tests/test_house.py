@@ -1,11 +1,16 @@
-"""The measures that keep the code readable: sizes, names, and who may know a stage's name. Layers: `make lint`."""
+"""What keeps the code readable: sizes, names, who may know a stage's name, pages that are true. Layers: `make lint`."""
 
 import ast
+import re
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
+from pkgutil import resolve_name
 
-PACKAGE = Path(__file__).parent.parent / "cmtp"
+from tests.settings_table import renewed
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "cmtp"
 
 LONGEST_MODULE = 400
 """Lines."""
@@ -84,3 +89,42 @@ def test_a_public_name_means_one_thing():
                 homes[name].add(path)
     shared = {name: sorted(paths) for name, paths in homes.items() if len(paths) > 1 and name not in BY_CONVENTION}
     assert shared == {}
+
+
+def pages():
+    """The text of every page of documentation, by its path."""
+    paths = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return {path: path.read_text(encoding="utf-8") for path in paths}
+
+
+def test_pages_link_to_what_is_there():
+    links = {(path, link) for path, text in pages().items() for link in re.findall(r"\]\((?!https?:)([^)#]+)", text)}
+    assert [f"{path.name}: {link}" for path, link in sorted(links) if not (path.parent / link).exists()] == []
+
+
+def is_there(name):
+    """Whether `cmtp.module.name` is a module or something in one, or `cmtp/path` a file or a folder."""
+    if "/" in name:
+        return (ROOT / name).exists()
+    try:
+        return bool(resolve_name(name))
+    except AttributeError:
+        return False
+
+
+def test_what_pages_name_is_there():
+    groups = {f"cmtp.{name}" for name in ("formats", "rules", "encoders", "miners", "executors")}
+    named = re.compile(r"`(cmtp(?:\.\w+)+|(?:cmtp|tests|benchmarks|pipelines)/[\w./-]*)`")
+    found = [(path.name, name) for path, text in pages().items() for name in named.findall(text)]
+    assert [(page, name) for page, name in found if name not in groups and not is_there(name)] == []
+
+
+def test_every_folder_has_its_line_in_contributing():
+    table = pages()[ROOT / "CONTRIBUTING.md"].partition("## What an addition costs")[0]
+    rooms = {f"cmtp/{path.parent.name}" for path in PACKAGE.glob("*/__init__.py")}
+    assert rooms - set(re.findall(r"`(cmtp/\w+)`", table)) == set()
+
+
+def test_the_tables_of_settings_are_those_of_today():
+    page = pages()[ROOT / "docs/settings.md"]
+    assert page == renewed(page), "python -m tests.settings_table writes them"
