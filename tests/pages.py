@@ -16,6 +16,7 @@ import re
 import shlex
 import shutil
 import sys
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,17 +62,19 @@ FAIL = {
 
 @dataclass
 class Shown:
-    """A command of a page.
+    """A command of a page, or a block of Python.
 
     Attributes:
         command: as the page has it, without the prompt and the folder of the environment.
         first: number of the line after it, from 0.
         output: the lines of output below it; None where it is shown alone.
+        language: of its block: bash, console or python.
     """
 
     command: str
     first: int
     output: list[str] | None
+    language: str
 
 
 def text_of(page: str) -> str:
@@ -86,16 +89,20 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def commands(page: str) -> list[Shown]:
-    """The cmtp commands of a page, in order."""
+    """The cmtp commands and the Python of a page, in order."""
     shown: list[Shown] = []
     language: str | None = None
     for number, line in enumerate(text_of(page).splitlines(), 1):
         if line.startswith("```"):
             language = line[3:] if language is None else None
+            if language == "python":
+                shown.append(Shown("", number, None, language))
+        elif language == "python":
+            shown[-1].command += f"{line}\n"
         elif language in ("bash", "console"):
             command = re.sub(r"\s+#.*", "", line.removeprefix("$ ").removeprefix(".venv/bin/"))
             if command.startswith("cmtp ") and line.startswith("$ ") == (language == "console"):
-                shown.append(Shown(command, number, [] if language == "console" else None))
+                shown.append(Shown(command, number, [] if language == "console" else None, language))
             elif language == "console" and shown:
                 assert shown[-1].output is not None, f"{page}: {line}"
                 shown[-1].output.append(line)
@@ -167,11 +174,15 @@ def as_printed(shown: list[str], printed: list[str]) -> list[str] | None:
 
 
 def check(shown: Shown, desk: Path) -> list[str]:
-    """Run a command; returns what the page should show of its output.
+    """Run a command, or a block of Python; returns what the page should show of its output.
 
     Raises:
         AssertionError: it prints something else than the page says, or ends otherwise.
     """
+    if shown.language == "python":
+        with chdir(desk):
+            exec(shown.command, {})
+        return []
     out, err = run(shown.command, desk)
     if shown.output is None:
         return []

