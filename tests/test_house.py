@@ -7,6 +7,9 @@ from functools import cache
 from pathlib import Path
 from pkgutil import resolve_name
 
+from cmtp import schema
+from cmtp.dedup.verdicts import Reason
+from cmtp.relations import RELATIONS
 from tests.settings_table import renewed
 
 ROOT = Path(__file__).parent.parent
@@ -128,3 +131,27 @@ def test_every_folder_has_its_line_in_contributing():
 def test_the_tables_of_settings_are_those_of_today():
     page = pages()[ROOT / "docs/settings.md"]
     assert page == renewed(page), "python -m tests.settings_table writes them"
+
+
+def column(page, first):
+    """Names in backticks in the first column of the table of a page whose first column is called so."""
+    table = pages()[ROOT / page].partition(f"\n| {first} |")[2].partition("\n\n")[0]
+    return [name for line in table.splitlines() for name in re.findall(r"`([^`]+)`", line.split(" | ")[0])]
+
+
+def test_the_tables_of_columns_are_those_of_today():
+    rows = dict(re.findall(r"^\| (\w+) \| (`.*`) \|$", pages()[ROOT / "docs/shards.md"], re.MULTILINE))
+    tables = {
+        "pairs": schema.PAIRS,
+        "finetune": schema.FINETUNE,
+        "pretrain": schema.PRETRAIN,
+        "rejects": schema.REJECTS,
+    }
+    assert {name: re.findall("`([^`]+)`", line) for name, line in rows.items()} == {
+        name: table.names for name, table in tables.items()
+    }
+
+
+def test_pages_list_all_relations_and_reasons_of_dedup():
+    assert sorted(column("docs/build.md", "relation")) == sorted(RELATIONS)
+    assert sorted(column("docs/dedup.md", "reason")) == sorted(reason.label for reason in Reason)
