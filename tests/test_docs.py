@@ -50,9 +50,11 @@ def test_the_pair_of_the_engine_page_takes_that_path(template):
     assert {f"# {title}", f"## {section}", passage} <= set(source.splitlines())
     build = template / "my-shards"
     rows = pl.read_parquet(build / "finetune/*.parquet").filter(pl.col("query") == f"{title} › {section}")
-    ((pair_id, positive, ranks),) = rows.select("pair_id", "pos", "neg_ranks").rows()
+    ((pair_id, positive, scores, ranks),) = rows.select("pair_id", "pos", "pos_scores", "neg_ranks").rows()
     assert positive == [passage]
+    assert f"cosines; {scores[0]:.3f} here" in page
     assert len(ranks) == 8
+    assert f"eight here, ranks {min(ranks)} to {max(ranks)} " in page
     places = re.findall(r"\| `([^`]+\.parquet)` \|$", page, re.MULTILINE)
     assert len(places) == 9
     for place in places:
