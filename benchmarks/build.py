@@ -1,6 +1,6 @@
 """Times a whole build: python -m benchmarks.build RAW [SHARDS]. Prints a table per stage and writes nothing else.
 
-RAW is any folder of raw text; SHARDS a scratch folder, which is emptied first.
+RAW is any folder of raw text. SHARDS is a scratch folder; it is emptied first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import psutil
 
 
 def main() -> None:
-    """Build once from nothing, and once more with another similarity threshold."""
+    """Build from nothing, then again with another similarity threshold."""
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     raw = sys.argv[1]

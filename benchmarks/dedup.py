@@ -1,10 +1,10 @@
-"""Dedup against brute force, against other tools and by size, on passages of your own.
+"""Compares dedup with brute force and with other tools, and times it by size, on passages of your own.
 
     python -m benchmarks.dedup 'SHARDS/.work/extract-*/kept/*.parquet' [--write benchmarks/dedup.md] [--only quality]
 
 Parts: signatures (MB/s from strings), quality (recall and precision against brute-force Jaccard), stage (Parquet in,
 verdicts out), pathological (rows that share a paragraph), scaling (10^5, 10^6, … rows). Tools that are not installed
-are named as skipped.
+are skipped; a line says which.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ PARTS = ("signatures", "quality", "stage", "pathological", "scaling")
 
 
 def read(paths: list[str]) -> list[str]:
-    """All passages of some pair files, once each."""
+    """The distinct passages of some pair files."""
     columns = [pq.read_table(path, columns=["passage"])["passage"] for path in paths]
     return pa.chunked_array([chunk for column in columns for chunk in column.chunks]).unique().to_pylist()
 
@@ -58,7 +58,7 @@ def megabytes(texts: list[str]) -> float:
 
 
 def fastest(work: Callable[[], object], repeats: int, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Seconds of the best of some runs."""
+    """Seconds of the fastest of some runs."""
     best = float("inf")
     for _ in range(repeats):
         start = clock()
@@ -96,7 +96,7 @@ def signature_rates(texts: list[str], workers: int) -> list[str]:
 
 
 def similar_pairs(texts: list[str], threshold: float) -> np.ndarray:
-    """int64[:, 2]: all pairs of at least that Jaccard similarity; every pair is compared, by a sparse product."""
+    """All pairs of rows with at least this Jaccard similarity, int64 [:, 2]. A sparse product compares every pair."""
     shingles, starts = shingle_sets(fold(pa.array(texts)), SETTINGS.shingle)
     _, column = np.unique(shingles, return_inverse=True)
     matrix = sp.csr_matrix((np.ones(len(column), np.int32), column, starts), shape=(len(texts), int(column.max()) + 1))
@@ -111,7 +111,7 @@ def similar_pairs(texts: list[str], threshold: float) -> np.ndarray:
 
 
 def scores(dropped: set[int], alike: np.ndarray, rows: int) -> tuple[float, float]:
-    """Recall: similar pairs of which not both were kept. Precision: dropped rows that a kept row is similar to."""
+    """Recall: share of similar pairs with a dropped row. Precision: share of dropped rows similar to a kept one."""
     gone = np.zeros(rows, bool)
     gone[list(dropped)] = True
     recall = float(1 - (~gone[alike]).all(axis=1).mean())
@@ -127,7 +127,7 @@ def quality_rows(texts: list[str], rows: int) -> list[str]:
     sample = [text for text in generator.sample(texts, min(rows // 2, len(texts))) if comparison_form(text)]
     pool = "".join(sample[:200])
     sample += [perturb(generator, text, pool) for text in sample]
-    # exact copies are another matter; queries and documents all differ, so that Jaccard alone decides
+    # no exact copies, and all queries and documents differ, so that Jaccard similarity alone decides
     sample = list({comparison_form(text): text for text in sample}.values())
     return sorted(sample, key=lambda text: (-len(comparison_form(text)), text))
 

@@ -1,4 +1,4 @@
-"""Rows for the dedup benchmarks: real passages, re-dealt ones and seeded perturbations with known truth."""
+"""Rows for the dedup benchmarks: real passages, passages of shuffled sentences, and perturbations with known truth."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PERTURBED = 0.3
 
 
 def perturb(generator: random.Random, text: str, pool: str) -> str:
-    """A copy at a Jaccard similarity anywhere between about .5 and 1."""
+    """A changed copy of a text, with a Jaccard similarity between about .5 and 1."""
     out = list(text)
     for _ in range(max(1, round(len(text) * generator.random() * 0.07))):
         place = generator.randrange(len(out))
@@ -39,7 +39,7 @@ def perturb(generator: random.Random, text: str, pool: str) -> str:
 
 
 def table(rows: list[int], passages: list[str]) -> pa.Table:
-    """Pairs whose queries and documents all differ, so that the passages alone decide."""
+    """Pairs with different queries and documents, so that the passages alone decide."""
     names = [xxhash.xxh3_128_hexdigest(str(row).encode()) for row in rows]
     many = len(rows)
     columns = {
@@ -59,7 +59,7 @@ def table(rows: list[int], passages: list[str]) -> pa.Table:
 class Corpus:
     """Passages by number: the real ones first, then passages put together from sentences of real ones.
 
-    A passage is made from its number alone, so that any part of a corpus can be made anywhere.
+    A passage is made from its number alone, so that any process can make any part of a corpus.
     """
 
     def __init__(self, texts: list[str]) -> None:
@@ -110,14 +110,14 @@ def _load(path: str) -> None:
 
 def _make(folder: str, index: int, count: int, partitions: int) -> list[tuple[int, int]]:
     assert _corpus is not None, "the pool's initializer ran"
-    rows = range(index, count, partitions)  # strided: a perturbation is hardly ever beside its original
+    rows = range(index, count, partitions)  # strided, so that a perturbation is hardly ever next to its original
     passages, truth = _corpus.partition(rows, round(count * (1 - PERTURBED)))
     Store(folder).write_table(f"in-{index:05d}.parquet", table(list(rows), passages))
     return truth
 
 
 def make(texts: list[str], count: int, folder: str, workers: int) -> tuple[list[str], np.ndarray]:
-    """Write `count` rows; returns the files and int64[:, 2], rows of the pairs known to be near-duplicates."""
+    """Write `count` rows. Returns the files, and the pairs of rows known to be near-duplicates, int64 [:, 2]."""
     source = f"{folder}/texts.parquet"
     pq.write_table(pa.table({"passage": texts}), source)
     partitions = -(-count // PARTITION_ROWS)
@@ -129,7 +129,7 @@ def make(texts: list[str], count: int, folder: str, workers: int) -> tuple[list[
 
 
 def boilerplate(count: int, folder: str, kind: str) -> list[str]:
-    """Write rows that share a paragraph: identical, all but identical, or about .5 or .7 similar to one another."""
+    """Write rows that share a paragraph: identical, almost identical, or about .5 or .7 similar to one another."""
     generator = random.Random(7)
     characters = "".join(chr(point) for point in range(0x4E00, 0x4E00 + 3000))
     paragraph = "".join(generator.choices(characters, k=300))

@@ -1,4 +1,4 @@
-"""What other tools do with the same rows: signatures, and which rows they drop.
+"""Runs other tools on the same rows: their signatures, and the rows that they drop.
 
 A tool that is not installed gives None. Texts are given in the order in which copies are kept: the first one stays.
 """
@@ -20,7 +20,7 @@ PERMUTATIONS = 128
 
 
 def shingle_strings(text: str) -> list[str]:
-    """Character 5-grams; the whole text where it is shorter."""
+    """Character 5-grams; a shorter text is one gram."""
     return [text[i : i + 5] for i in range(max(1, len(text) - 4))]
 
 
@@ -50,7 +50,7 @@ def installed(name: str) -> bool:
 
 
 def _greedy(texts: Iterable[str], sketch: Callable[[str], Any], lsh: Any) -> set[int]:
-    """Rows that meet an earlier row that stayed in the index, unverified, as the tools' guides do it."""
+    """Rows that collide with an earlier row in the index, without verification, as in the guides of the tools."""
     dropped = set()
     for index, text in enumerate(texts):
         one = sketch(text)
@@ -74,7 +74,7 @@ def datasketch_drops(texts: list[str], threshold: float) -> set[int]:
 
 
 def datatrove_drops(texts: list[str], threshold: float, workers: int = 2) -> set[int]:
-    """Its four steps with its own settings: word 5-grams, 14 bands of 8, which aim at .75 or so, whatever is asked."""
+    """Datatrove's four steps with its default settings: word 5-grams, 14 bands of 8, for a similarity of about .75."""
     from datatrove.executor import LocalPipelineExecutor
     from datatrove.pipeline.dedup import (
         MinhashConfig,
@@ -96,7 +96,7 @@ def datatrove_drops(texts: list[str], threshold: float, workers: int = 2) -> set
             pq.write_table(table, folder / "in" / f"{part}.parquet")
         config = MinhashConfig()
         reader = ParquetReader(str(folder / "in"))
-        language = "cmn"  # its code of Mandarin
+        language = "cmn"  # datatrove's code for Mandarin
         where = {name: str(folder / name) for name in ("signatures", "buckets", "ids", "out")}
         steps: list[tuple[list[Any], int]] = [
             ([reader, MinhashDedupSignature(where["signatures"], config=config, language=language)], workers),
@@ -123,6 +123,6 @@ DROPS: dict[str, Callable[[list[str], float], set[int]]] = {
 
 
 def drops(name: str, texts: list[str], threshold: float) -> tuple[set[int], float]:
-    """Rows a tool drops, and the seconds it took."""
+    """The rows that a tool drops, and its seconds."""
     start = time.perf_counter()
     return DROPS[name](texts, threshold), time.perf_counter() - start

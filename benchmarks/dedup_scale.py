@@ -1,4 +1,4 @@
-"""Dedup by size: time, memory and recall of the whole stage from 10^5 rows on, and rows that share a paragraph."""
+"""Times dedup by size: time, memory and recall of the stage from 10^5 rows on, and on rows that share a paragraph."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from cmtp.engine.store import Store
 from cmtp.engine.task import Job
 
 JACCARD_ALONE = {"number_chars": 0, "same_amounts": 0, "same_subject": False}
-"""Settings with which the similarity alone decides, as in the known truth."""
+"""Settings with which similarity alone decides, as it does in the known truth."""
 
 
 @dataclass
 class Run:
-    """What one run of the stage took."""
+    """The result of one run of the stage."""
 
     kept: list[str]
     """The partitions that it kept."""
@@ -40,7 +40,7 @@ class Run:
     """The partitions that it rejected."""
     seconds: float
     cpu: float
-    """Seconds of processor time of this process and its workers: other work on the machine does not change it."""
+    """Processor seconds of this process and its workers. Other work on the machine hardly changes them."""
     peak: int
     """Largest resident set of all processes together, in bytes."""
     figures: dict[str, Any]
@@ -48,7 +48,7 @@ class Run:
 
 @contextmanager
 def peak_memory() -> Iterator[list[int]]:
-    """A list whose only entry is the largest resident set of this process and its children so far, in bytes."""
+    """A list with one entry: the largest resident set of this process and its children so far, in bytes."""
     peak, stop = [0], threading.Event()
     me = psutil.Process()
 
@@ -70,13 +70,13 @@ def peak_memory() -> Iterator[list[int]]:
 
 
 def cpu_seconds() -> float:
-    """Processor time so far of this process and of its children that ended."""
+    """Processor seconds so far of this process and of its finished children."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def run_stage(store: Store, inputs: list[str], workers: int, **settings: Any) -> Run:
-    """Parquet in, verdicts out; the start of the workers is counted."""
+    """Run the stage from Parquet to verdicts, the start of the workers included."""
     job = Job(store, "dedup", dedup_work(DedupSettings(**settings), seed=42))
     start, busy = time.perf_counter(), cpu_seconds()
     with peak_memory() as peak, ProcessExecutor(workers) as executor:
@@ -86,7 +86,7 @@ def run_stage(store: Store, inputs: list[str], workers: int, **settings: Any) ->
 
 
 def kept_rows(run: Run, store: Store) -> np.ndarray:
-    """Numbers of the rows that stayed, sorted."""
+    """The numbers of the kept rows, sorted."""
     origins = pa.concat_tables(store.read_table(path, ["origin"]) for path in run.kept)["origin"].to_pylist()
     return np.sort(np.array([int(origin.split("#")[1]) - 1 for origin in origins], np.int64))
 

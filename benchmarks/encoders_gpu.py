@@ -1,9 +1,9 @@
-"""Speed of a sentence-transformers model here and by its own `encode`: `python -m benchmarks.encoders_gpu`.
+"""Speed of a sentence-transformers model by this project's encoder and by its own: `python -m benchmarks.encoders_gpu`.
 
-The model is a BERT of the stated size with random weights (speed does not depend on them) over a vocabulary of single
-Chinese characters; the texts are random characters, their lengths drawn like those of passages. Both encode the same
-texts with the same weights: sentence-transformers with its defaults, then this project's encoder. The share of the bf16
-peak counts the multiplications a text needs, padding not included, against what the chip reaches in one large product.
+The model is a BERT of the given size with random weights (speed does not depend on them) and a vocabulary of single
+Chinese characters. The texts are random characters, with lengths drawn like those of passages. Both encoders get the
+same texts and weights; sentence-transformers runs with its defaults. The share of the bf16 peak is the number of
+operations that the texts need, without padding, divided by what the chip reaches in one large product.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import pyarrow as pa
 from cmtp.encoders.sentence import SentenceModel
 
 FIRST, CHARACTERS = 0x4E00, 20_992
-"""The vocabulary: all of CJK Unified Ideographs, as many entries as a Chinese BERT has."""
+"""The vocabulary: the CJK Unified Ideographs, about as many entries as a Chinese BERT has."""
 
 
 def write_model(folder: Path, layers: int, hidden: int, heads: int, max_tokens: int) -> str:
@@ -47,7 +47,7 @@ def write_model(folder: Path, layers: int, hidden: int, heads: int, max_tokens: 
 
 
 def random_texts(count: int, mean_chars: int, seed: int = 0) -> list[str]:
-    """Texts with lengths of a log-normal spread, as passages have."""
+    """Texts with log-normal lengths, like those of passages."""
     rng = np.random.default_rng(seed)
     lengths = np.clip(rng.lognormal(np.log(mean_chars), 0.8, count), 4, 1000).astype(int)
     return ["".join(map(chr, FIRST + rng.integers(0, CHARACTERS, length))) for length in lengths]
@@ -60,7 +60,7 @@ def multiplications(texts: list[str], layers: int, hidden: int, max_tokens: int)
 
 
 def bf16_peak(device: str) -> float:
-    """Operations per second of one large bf16 product: what the chip reaches, not what its maker states."""
+    """Operations per second that the chip reaches in one large bf16 product, which is less than its maker states."""
     import torch
 
     size = 8192 if device.startswith("cuda") else 1024
@@ -76,7 +76,7 @@ def bf16_peak(device: str) -> float:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long it takes."""
+    """Seconds of a call."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

@@ -1,8 +1,8 @@
 """Speed and quality of an encoder on the pairs of a build: `python benchmarks/encoders_static.py SHARDS`.
 
 Quality is the area under the ROC curve (AUC) of the cosine between a query and its own passage against the cosine with
-the passage of another pair of the same source and relation: the chance that a true pair scores above a wrong one.
-Speed is megabytes of UTF-8 in queries and passages per second, strings to vectors, in one process, best of three.
+the passage of another pair of the same source and relation. It is the chance that a true pair scores above a wrong one.
+Speed is megabytes of UTF-8 in queries and passages per second, from strings to vectors, in one process, best of three.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from scipy.stats import rankdata, spearmanr
 from cmtp.encoders.base import Encoder
 from cmtp.encoders.registry import load_encoder
 
-SHUFFLES = 4  # wrong passages per query: the AUC's noise comes from the pairs then, not from the draw
+SHUFFLES = 4  # wrong passages per query: enough that the noise of the AUC comes from the pairs, not from the draw
 
 
 def area_under_curve(true: np.ndarray, wrong: np.ndarray) -> float:

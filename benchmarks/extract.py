@@ -1,9 +1,9 @@
 """Rates of extraction on one core: python -m benchmarks.extract RAW [PAGES] [--write FILE]
 
-RAW is a folder of raw text, a folder per source; PAGES a folder of HTML pages. Rates are bytes of input per second of
-CPU time, from the bytes of a file to its pairs in Parquet; other work on the machine disturbs less that way. Every line
-is measured in a process of its own, after a first run over a small folder, so that its peak memory is its own. The same
-pages go through trafilatura (datatrove's extractor), which gives their text alone.
+RAW is a folder of raw text with a folder per source. PAGES is a folder of HTML pages. Rates are bytes of input per
+second of CPU time, which other work on the machine hardly changes, from the bytes of a file to its pairs in Parquet.
+Every line is measured in its own process, so that peak memory is that of this line, after a first run over a small
+folder. The pages also go through trafilatura (datatrove's extractor), which gives their text alone.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def measured(root: Path, runs: int) -> tuple[float, int, int, float]:
 
 
 def trafilatura(pages: list[Path]) -> tuple[float, int, int, float]:
-    """The same for trafilatura, whose "pairs" are the pages it found text on."""
+    """The same for trafilatura; its "pairs" are the pages with text."""
     import trafilatura
 
     texts = [page.read_bytes() for page in pages]
@@ -83,9 +83,9 @@ def alone(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def records(raw: Path) -> list[str]:
-    """A JSON line per Markdown file that is no statute: title and text as read, the form of news and wiki dumps.
+    """A JSON line with title and text per Markdown file, the form of news and wiki dumps. Statutes are left out.
 
-    A statute gives a pair per article, fifteen on 8 KB; such dumps one per text.
+    A statute gives a pair per article, about fifteen per 8 KB. Such a dump gives one pair per text.
     """
     found = []
     for path in sorted(raw.rglob("*.md")):
@@ -97,7 +97,7 @@ def records(raw: Path) -> list[str]:
 
 
 def jsonl(lines: list[str], path: Path, size: int) -> None:
-    """The lines, over and over, up to about `size` bytes."""
+    """The lines, repeated up to about `size` bytes."""
     written = 0
     with path.open("wb") as file:
         while written < size:
@@ -108,7 +108,7 @@ def jsonl(lines: list[str], path: Path, size: int) -> None:
 
 
 def warc(pages: list[Path], path: Path) -> None:
-    """The pages as responses, each compressed for itself, as crawlers store them."""
+    """The pages as responses in a WARC file. Each is compressed separately, as crawlers store them."""
     with path.open("wb") as file:
         for page in pages:
             body = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + page.read_bytes()

@@ -2,9 +2,9 @@
 
 The files hold pairs that no filter has seen (a build's `.work/dedup-*/kept/`). Rates are megabytes of UTF-8 per second
 of CPU time in one thread, the best of three. With `--peers` datatrove's and data-juicer's filters judge a sample of the
-same passages, each where it is installed (`pip install 'datatrove[processing]' spacy jieba`, `pip install
-py-data-juicer aiohttp`); `--data-juicer PYTHON` names an interpreter that has data-juicer and polars in an environment
-of its own, where it may install what it finds missing when it runs.
+same passages, if they are installed (`pip install 'datatrove[processing]' spacy jieba`, `pip install py-data-juicer
+aiohttp`). `--data-juicer PYTHON` names an interpreter with data-juicer and polars in an environment of its own, because
+data-juicer installs packages that it misses at run time.
 """
 
 import os
@@ -28,11 +28,11 @@ ROUNDS = 3
 PEER_ROWS = 2000  # the peers take seconds for a megabyte
 
 Row = tuple[str, float, float]
-"""What was run, MB/s/core, share kept."""
+"""Name of the filters, MB/s per core, share kept."""
 
 
 def seconds(work: Callable[[], object], rounds: int = ROUNDS) -> float:
-    """CPU seconds, best of some rounds."""
+    """CPU seconds of the fastest of some rounds."""
     taken = []
     for _ in range(rounds):
         began = time.process_time()
@@ -88,7 +88,7 @@ def datatrove(passages: list[str], size: float) -> list[Row]:
 
 
 def data_juicer(passages: list[str], size: float) -> list[Row]:
-    """The operators that need no file from the network; thresholds are their defaults."""
+    """The operators that need no file from the network, with their default thresholds."""
     from data_juicer.ops.filter.alphanumeric_filter import AlphanumericFilter
     from data_juicer.ops.filter.average_line_length_filter import AverageLineLengthFilter
     from data_juicer.ops.filter.character_repetition_filter import CharacterRepetitionFilter

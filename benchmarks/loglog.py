@@ -1,4 +1,4 @@
-"""A chart of a few points on two logarithmic scales, as SVG, with the line through them carried on."""
+"""Draws a few points on two logarithmic scales as SVG, with the line through them extended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LEFT, RIGHT, TOP, BOTTOM = 64, 16, 34, 44
 
 @dataclass
 class Panel:
-    """One chart: `points` as (x, y), `until` the x up to which the line is carried on."""
+    """One chart: `points` as (x, y), `until` the x up to which the line is extended."""
 
     title: str
     points: list[tuple[float, float]]
@@ -20,7 +20,7 @@ class Panel:
 
 
 def at(points: list[tuple[float, float]], x: float) -> float:
-    """What the last two points lead to at x: by a straight line or by a power of x, whichever is more."""
+    """The value at x that the last two points predict: by a straight line or by a power of x, the larger of both."""
     (x1, y1), (x2, y2) = points[-2:]
     slope = math.log(y2 / y1) / math.log(x2 / x1)
     return max(y2 + (y2 - y1) / (x2 - x1) * (x - x2), y2 * (x / x2) ** slope)

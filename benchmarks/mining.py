@@ -1,13 +1,13 @@
-"""Speed of the search for hard negatives beside its peers, and how many planted false negatives it keeps out.
+"""Speed of the search for hard negatives and of its peers, and how many planted false negatives mining leaves out.
 
-`python -m benchmarks.mining speed` searches random clustered vectors, whose making is not timed, each search in a
-process of its own. sentence-transformers is its own mine_hard_negatives, given the vectors by a model that knows them,
-once with its default search (a product of torch) and once with faiss; FlagEmbedding is the search of its hn_mine.py:
-faiss.IndexFlatIP, 64 queries at a time, what comes into lists. Their time is proportional to the queries, so --peers
-gives them fewer. Peak memory is of the whole process, vectors and libraries included.
+`python -m benchmarks.mining speed` searches random clustered vectors, each search in a process of its own. Making the
+vectors is not timed. sentence-transformers stands for its mine_hard_negatives, with a model that returns the given
+vectors, once with its default search (a product of torch) and once with faiss. FlagEmbedding stands for the search of
+its hn_mine.py: faiss.IndexFlatIP, 64 queries at a time, results in lists. Their time is proportional to the queries, so
+--peers gives them fewer. Peak memory is that of the whole process, with vectors and libraries.
 
-`python -m benchmarks.mining planted PAIRS` takes pairs of a build, puts a near-duplicate and a paraphrase of each
-query's positive into the pool, as other documents, and counts how many become negatives, here and by naive top-k.
+`python -m benchmarks.mining planted PAIRS` takes pairs of a build and adds a near-duplicate and a paraphrase of each
+query's positive to the pool, as other documents. It counts how many of them become negatives, here and by naive top-k.
 """
 
 import argparse
@@ -45,13 +45,13 @@ SYNONYMS = (
 
 
 def clustered(rng: np.random.Generator, n: int, centres: np.ndarray) -> np.ndarray:
-    """Unit vectors around centres: neighbours that are near, as texts have."""
+    """Unit vectors around centres, so that vectors have near neighbours, as those of texts do."""
     rows = centres[rng.integers(0, len(centres), n)] * 0.7 + rng.normal(size=(n, centres.shape[1]))
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
 class GivenVectors:
-    """What mine_hard_negatives asks of a model, for texts whose vectors are known: a letter and a row."""
+    """A model for mine_hard_negatives that returns given vectors. A text is a letter (the side) and a row number."""
 
     device = "cpu"
 
@@ -75,7 +75,7 @@ class GivenVectors:
 
 
 def sentence_transformers(queries: np.ndarray, pool: np.ndarray, k: int, use_faiss: bool) -> np.ndarray:
-    """The real function; the positive of query i is passage i, which no list holds."""
+    """mine_hard_negatives itself. The positive of query i is passage i; no result has it."""
     from datasets import Dataset
 
     rows = [i % len(pool) for i in range(len(queries))]
@@ -98,7 +98,7 @@ def sentence_transformers(queries: np.ndarray, pool: np.ndarray, k: int, use_fai
 
 
 def flag_embedding(queries: np.ndarray, pool: np.ndarray, k: int) -> np.ndarray:
-    """find_knn_neg of hn_mine.py: the search, 64 queries at a time, into lists; k + 1, as it counts the positive."""
+    """The search in find_knn_neg of hn_mine.py: 64 queries at a time, into lists; k + 1, with the positive."""
     index = faiss.IndexFlatIP(pool.shape[1])
     index.add(pool)
     every: list[list[int]] = []
@@ -126,14 +126,14 @@ SEARCHES: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
 
 
 def peak_memory() -> float:
-    """GiB; of this program alone, as getrusage's figure is inherited from the process that started it."""
+    """Peak memory of this program in GiB. getrusage would count that of the process that started it, too."""
     status = Path("/proc/self/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 2**20  # type: ignore[index]
 
 
 def measure_one(name: str, folder: Path, n: int, k: int) -> None:
-    """In a process of its own: search with the first n queries; write what was found, print time and memory."""
-    if name.startswith("sentence"):  # loaded before the clock, and for these alone: torch takes memory
+    """Run in a process of its own: search with the first n queries, write the results, print time and memory."""
+    if name.startswith("sentence"):  # loaded before the clock starts, and for these alone, because torch takes memory
         global torch, mine_hard_negatives
         import torch
         from sentence_transformers.util import mine_hard_negatives
@@ -182,12 +182,12 @@ def measure_speed(n: int, m: int, dim: int, k: int, seed: int, peers: int, folde
 
 
 def near_duplicate(text: str, rng: random.Random) -> str:
-    """The text with other punctuation and a few characters gone: a copy from elsewhere."""
+    """A near-duplicate: the text with other punctuation and without a few characters."""
     return "".join(c for c in text.replace("，", ",").replace("。", ".") if rng.random() > 0.03)
 
 
 def paraphrase(text: str, rng: random.Random) -> str:
-    """The text with its sentences in another order, one in five gone, and other words for some."""
+    """A paraphrase: the sentences in another order, one in five left out, and some words replaced."""
     sentences = [one for one in re.findall(r"[^。！？\n]+[。！？\n]?", text) if one.strip()]
     if len(sentences) > 2:
         sentences = [one for one in sentences if rng.random() > 0.2] or sentences
@@ -199,7 +199,7 @@ def paraphrase(text: str, rng: random.Random) -> str:
 
 
 def measure_planted(folder: Path, encoder_name: str, n: int, pool_size: int, seed: int) -> None:
-    """Plant, mine with the defaults, count."""
+    """Plant false negatives, mine with the defaults, and count them."""
     files = sorted(str(path) for path in folder.rglob("*.parquet"))
     names = ["query", "passage", "doc_id", "source", "relation"]
     plain = [pl.col(name).cast(pl.String) for name in names]
@@ -224,7 +224,7 @@ def measure_planted(folder: Path, encoder_name: str, n: int, pool_size: int, see
         vectors = encoder.encode(every, "passage")
         asked_texts = group["query"].to_arrow().cast(pa.large_string())
         queries = encoder.encode(asked_texts.slice(0, count), "query")
-        others = [f"planted {i}" for i in range(len(planted))]  # of no query and no document that there is
+        others = [f"planted {i}" for i in range(len(planted))]  # queries and documents that occur nowhere else
         passages, row, first = distinct(every)
         owners = pa.table(
             {"query": group["query"].to_list() + others, "doc_id": group["doc_id"].to_list() + others, "row": row}

@@ -1,12 +1,14 @@
-"""How well the similarity stage tells true pairs from wrong ones: `python -m benchmarks.similarity PAIRS`.
+"""Measures how well the similarity stage separates true from wrong pairs: `python -m benchmarks.similarity PAIRS`.
 
-PAIRS is a folder of pairs that no similarity stage has cut yet: `.work/filter-*/kept` of a build. First the AUC of each
-source and relation, of the cosine and of the centred one that the stage cuts by. Then the planted errors: among the
-documents of one source and relation a tenth exchange their titles, the calibrated default cuts, and what it removes of
-the exchanged pairs and loses of the others is counted. Over several draws, because one tenth of a source is few.
+PAIRS is a folder of pairs that no similarity stage has cut yet: `.work/filter-*/kept` of a build.
 
-With --cascade CHEAP all of it is measured of both encoders together too, and which share of the pairs of PAIRS the
-expensive one would have to see. Its vectors are kept in the folder --keep, for it may be slow.
+1. The AUC of each source and relation, of the cosine and of the centred cosine that the stage cuts by.
+2. Planted errors: a tenth of the documents of one source and relation exchange their titles. The calibrated default
+   cuts. Counted are the exchanged pairs that it removes and the other pairs that it loses, over several draws, because
+   a tenth of a source is few pairs.
+
+With --cascade CHEAP both are also measured for the two encoders together, with the share of PAIRS that the expensive
+one would have to encode. Its vectors are kept in the folder --keep, because it may be slow.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ CASCADE = SimilaritySettings(encoder="e5-small", cascade="static-zh")
 """Defaults of a cascade; the encoders are those of the command line."""
 
 DRAWN = 2000
-"""Pairs drawn of every source and relation; --per-group takes the first of them, so that its vectors serve again."""
+"""Pairs drawn of every source and relation. --per-group takes the first of them, so that kept vectors can be used."""
 
 SHUFFLES = 3
 """Wrong passages per query of the AUC."""
@@ -46,7 +48,7 @@ COLUMNS = ["query", "passage", "doc_id", "relation", "source"]
 
 
 def exchange_titles(titles: np.ndarray, documents: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Row of the pair whose title each pair gets: a share of the documents pass theirs on, in a circle."""
+    """The row of the pair that each pair gets its title from. A share of the documents pass theirs on in a circle."""
     chosen = rng.permutation(np.unique(documents))[: max(int(share * len(np.unique(documents))), 2)]
     given_by = dict(zip(chosen, np.roll(chosen, 1), strict=True))
     first = {document: row for row, document in reversed(list(enumerate(documents)))}
@@ -66,7 +68,7 @@ def scores_of(
 
 
 def encode(encoder: Encoder, pairs: pl.DataFrame, keep: Path) -> PairVectors:
-    """Vectors of queries and passages, those of earlier runs among them."""
+    """Vectors of queries and passages; those that an earlier run kept are not computed again."""
     cache = SparseVectors(Store(str(keep / encoder.weights_hash[:16])), "kept", 0)
     texts = pa.table({side: pairs[side].to_arrow().cast(pa.large_string()) for side in SIDES})
     tag = hashlib.sha256(repr(pairs.select("query", "passage").rows()).encode()).hexdigest()[:16]
@@ -84,7 +86,7 @@ class Group:
     cheap: Scores | None
 
     def together(self) -> Scores:
-        """Both encoders' scores added."""
+        """The sum of both encoders' scores."""
         assert self.cheap is not None
         weight = weigh(self.expensive, self.cheap, CASCADE)
         return Scores(*(combined(a, b, weight) for a, b in zip(self.expensive, self.cheap, strict=True)))
@@ -124,13 +126,13 @@ def print_groups(groups: list[Group]) -> None:
 
 
 def print_share(groups: list[Group], rows: dict[str, int]) -> None:
-    """How much of a build the expensive encoder of a cascade would see; `rows`: pairs of every group."""
+    """Print the share of a build that the expensive encoder of a cascade would encode. `rows`: pairs of every group."""
     settings = CASCADE
     samples = {}
     for group in groups:
         true, wrong = group.together()
         limit = np.float32(calibrate_cut(Scores(true, wrong), settings.shuffled_share, settings.max_loss).threshold)
-        first = slice(0, len(true))  # one wrong pair for every pair, as the stage has them
+        first = slice(0, len(true))  # one wrong pair per pair, as in the stage
         assert group.cheap is not None
         cheap, false = group.cheap[0], group.cheap[1][first]
         samples[group.name] = ScoredSample(cheap, true >= limit, rows[group.name], false, wrong[first] >= limit)
@@ -150,7 +152,7 @@ def print_share(groups: list[Group], rows: dict[str, int]) -> None:
 def cut_planted(
     vectors: list[PairVectors], pairs: pl.DataFrame, share: float, draws: int, seed: int
 ) -> dict[str, list[list[float]]]:
-    """Per kind of decision and draw: share of the exchanged removed, of the others lost, seen by the last encoder."""
+    """Per kind of decision and draw: shares of exchanged pairs removed, others lost, pairs that the last encoder sees."""
     documents, titles = pairs["doc_id"].to_numpy(), pairs["query"].to_numpy()
     codes = np.unique(documents, return_inverse=True)[1]
     settings = CASCADE if len(vectors) > 1 else SimilaritySettings()
@@ -196,7 +198,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pairs", type=Path)
     parser.add_argument("--encoder", default="static-zh")
-    parser.add_argument("--cascade", help="a cheap encoder beside it")
+    parser.add_argument("--cascade", help="a cheap encoder, which decides first")
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()) / "cmtp-benchmark-vectors")
     parser.add_argument(
         "--per-group",
@@ -204,10 +206,10 @@ def main() -> None:
         default=2000,
         help="pairs of a group for the AUC; 0: none",
     )
-    parser.add_argument("--source", default="lctt", help="of the planted errors: a part of its name")
-    parser.add_argument("--relation", default="title_body", help="of the planted errors")
+    parser.add_argument("--source", default="lctt", help="source of the planted errors, or a part of its name")
+    parser.add_argument("--relation", default="title_body", help="relation of the planted errors")
     parser.add_argument("--planted-pairs", type=int, default=10_000, help="most pairs of the planted errors' source")
-    parser.add_argument("--share", type=float, default=0.1, help="of the documents, that exchange their titles")
+    parser.add_argument("--share", type=float, default=0.1, help="share of the documents that exchange their titles")
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()

@@ -1,11 +1,11 @@
-"""Rates of the trainer: texts or queries and tokens per second of each stage, and FlagEmbedding's beside it.
+"""Rates of the trainer and of FlagEmbedding: texts or queries and tokens per second of each stage.
 
     python -m benchmarks.train SHARDS --preset nano --steps 40 --flagembedding PYTHON --write benchmarks/train.md
 
-PYTHON has FlagEmbedding, whose pins are others than ours: a virtual environment of its own. It starts from the same
-weights, with the same rows, batch, lengths, pooling and threads; its package has no trainer for stage 1. On a GPU, the
-share of its bf16 peak: 6 FLOPs per parameter and token (Kaplan et al. 2020, arXiv 2001.08361 §2.1), 8 for the
-contrastive stages where they embed twice, against --peak.
+PYTHON is an interpreter with FlagEmbedding, in a virtual environment of its own, because its pinned versions differ
+from ours. It starts from the same weights, with the same rows, batch, lengths, pooling and threads. It has no trainer
+for stage 1. On a GPU, the table has the share of --peak, its bf16 peak: 6 FLOPs per parameter and token (Kaplan et al.
+2020, arXiv 2001.08361 §2.1), and 8 for contrastive stages that embed twice.
 """
 
 import argparse
@@ -65,7 +65,7 @@ def main():
             if chosen.flagembedding and stage != "pretrain":
                 rows = write_rows(chosen.shards, settings, stage, Path(folder) / f"{stage}.jsonl")
                 peer = flagembedding(chosen, out / ".work" / "start", rows, mine, stage)
-                # of the same rows: as many tokens each
+                # the same rows, with the same number of tokens each
                 tokens = peer * rates["tokens_per_second"] / rates["rows_per_second"]
                 lines.append(f"| {stage} | FlagEmbedding | {mine.batch} | {peer:,.0f} | {tokens:,.0f} | | |")
     head = (
@@ -79,7 +79,7 @@ def main():
 
 
 def write_rows(shards, settings, stage, path):
-    """The rows of the stage in FlagEmbedding's form, as many as the steps need."""
+    """The rows of the stage in FlagEmbedding's form, as many as its steps need."""
     from cmtp.train.shards import Corpus
 
     mine = getattr(settings, stage)
