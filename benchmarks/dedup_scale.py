@@ -22,7 +22,7 @@ from cmtp.dedup.settings import DedupSettings
 from cmtp.dedup.stage import DedupStage, dedup_work
 from cmtp.engine import plan as engine
 from cmtp.engine.executor import ProcessExecutor
-from cmtp.engine.figures import plain
+from cmtp.engine.figures import plain_values
 from cmtp.engine.store import Store
 from cmtp.engine.task import Job
 
@@ -82,7 +82,7 @@ def run_stage(store: Store, inputs: list[str], workers: int, **settings: Any) ->
     with peak_memory() as peak, ProcessExecutor(workers) as executor:
         run = engine.run_stage(DedupStage(), job, inputs, fingerprint="", executor=executor)
     seconds, cpu = time.perf_counter() - start, cpu_seconds() - busy
-    return Run(run.kept, run.rejects, seconds, cpu, peak[0], plain(run.figures))
+    return Run(run.kept, run.rejects, seconds, cpu, peak[0], plain_values(run.figures))
 
 
 def kept_rows(run: Run, store: Store) -> np.ndarray:

@@ -24,7 +24,8 @@ FIRST, CHARACTERS = 0x4E00, 20_992
 def write_model(folder: Path, layers: int, hidden: int, heads: int, max_tokens: int) -> str:
     """A BERT with random weights and mean pooling."""
     import torch
-    from sentence_transformers import SentenceTransformer, models
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
     from transformers import BertConfig, BertModel, BertTokenizer
 
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(chr(FIRST + i) for i in range(CHARACTERS))]
@@ -40,8 +41,8 @@ def write_model(folder: Path, layers: int, hidden: int, heads: int, max_tokens: 
     )
     BertModel(config).save_pretrained(folder / "bert")
     BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder / "bert")
-    read = models.Transformer(str(folder / "bert"), max_seq_length=max_tokens)
-    pooling = models.Pooling(read.get_embedding_dimension(), pooling_mode="mean")
+    read = Transformer(str(folder / "bert"), max_seq_length=max_tokens)
+    pooling = Pooling(read.get_embedding_dimension(), pooling_mode="mean")
     SentenceTransformer(modules=[read, pooling], device="cpu").save(str(folder / "model"))
     return str(folder / "model")
 

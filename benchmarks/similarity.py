@@ -152,7 +152,7 @@ def print_share(groups: list[Group], rows: dict[str, int]) -> None:
 def cut_planted(
     vectors: list[PairVectors], pairs: pl.DataFrame, share: float, draws: int, seed: int
 ) -> dict[str, list[list[float]]]:
-    """Per kind of decision and draw: shares of exchanged pairs removed, others lost, pairs that the last encoder sees."""
+    """Per kind of decision and draw: shares of exchanged pairs removed, others lost, pairs the last encoder sees."""
     documents, titles = pairs["doc_id"].to_numpy(), pairs["query"].to_numpy()
     codes = np.unique(documents, return_inverse=True)[1]
     settings = CASCADE if len(vectors) > 1 else SimilaritySettings()

@@ -72,6 +72,29 @@ def test_no_call_passes_more_than_six_arguments_by_position():
     assert calls == set()
 
 
+def test_benchmarks_import_names_that_there_are():
+    """They run by hand and rarely, so that a renamed function would be missed there."""
+    missing = []
+    for path in sorted((PACKAGE.parent / "benchmarks").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] == "cmtp":
+                names = names_in(str(node.module))
+                missing += [
+                    f"{path.name}: {node.module}.{alias.name}" for alias in node.names if alias.name not in names
+                ]
+    assert missing == []
+
+
+def names_in(module):
+    """Names that a module of the package defines or imports, and its submodules."""
+    inside = "/".join(module.split(".")[1:])
+    path = next(path for path in (f"{inside}.py", f"{inside}/__init__.py".lstrip("/")) if path in modules())
+    imported = [alias for node in modules()[path].body if isinstance(node, ast.ImportFrom) for alias in node.names]
+    folder = (PACKAGE / path).parent
+    submodules = [found.stem for found in folder.iterdir()] if path.endswith("__init__.py") else []
+    return {*defined(modules()[path]), *(alias.asname or alias.name for alias in imported), *submodules}
+
+
 def test_only_the_pipeline_compares_names_of_stages():
     """A stage answers for itself; `if stage.name == "dedup"` elsewhere has to be found again for every new stage."""
     compared = set()
