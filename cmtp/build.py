@@ -82,7 +82,7 @@ class Workers:
 
     @contextmanager
     def at_most(self, processes: int | None) -> Iterator[Executor]:
-        """An executor of at most so many processes; None: all workers."""
+        """Yield an executor of at most `processes` processes; None: of all workers."""
         if processes is None or processes >= self.count:
             yield self._executor
         else:

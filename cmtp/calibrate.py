@@ -1,4 +1,4 @@
-"""What `cmtp calibrate` measures: similarities of true and shuffled pairs, and the cuts that would follow.
+"""`cmtp calibrate`: measures the similarities of true and shuffled pairs, and the cuts that follow from them.
 
 1. The pairs are those that pass the screen: of a build, or of raw text that is extracted and screened first.
 2. `_sample` takes those that the score stage would sample, into a temporary folder.

@@ -18,7 +18,7 @@ has none of these has no GPU, and torch need not be imported (seconds, and 200 M
 
 @cache
 def gpus() -> int:
-    """How many GPUs torch can use; 0 where torch is not installed."""
+    """The number of GPUs that torch can use; 0 if torch is not installed."""
     if not any(map(os.path.exists, _DRIVERS)) or importlib.util.find_spec("torch") is None:
         return 0
     import torch

@@ -18,7 +18,7 @@ LOCK = "lock"
 """Name of the lock file in WORK."""
 
 WRITTEN = (*TOP, "README.md", "manifest.json", "timings.json")
-"""What a build replaces in its output folder."""
+"""Names in the output folder that a build replaces."""
 
 
 def check_folders(roots: list[str], out: str, against: list[str]) -> None:

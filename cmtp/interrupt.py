@@ -45,7 +45,7 @@ def leave() -> NoReturn:
     """Say that the command was stopped, remove its scratch folders, and end the process."""
     try:
         text = SHOW_CURSOR + MESSAGE if os.isatty(2) else MESSAGE
-        os.write(2, text.encode())  # not sys.stderr, in whose buffer the signal may have come
+        os.write(2, text.encode())  # not sys.stderr, because the signal may have come while its buffer was written
         while _scratch:
             shutil.rmtree(_scratch.pop(), ignore_errors=True)
     finally:

@@ -33,7 +33,7 @@ class Relation:
 
     @property
     def pool(self) -> str:
-        """Which of a source's pools its passages are searched in: retrieval tasks share one, the others do not mix."""
+        """The pool of a source in which its passages are searched. Retrieval relations share one pool."""
         return self.name if self.symmetric else "retrieval"
 
 
@@ -60,4 +60,4 @@ def relations_where(fits: Callable[[Relation], bool]) -> tuple[str, ...]:
 
 
 SYMMETRIC_RELATIONS: Final = relations_where(lambda relation: relation.symmetric)
-"""Names of the relations whose two sides are texts of one kind."""
+"""Names of the relations between two texts of one kind."""

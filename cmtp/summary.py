@@ -19,7 +19,7 @@ SHOWN_CHARS = 300
 
 
 def describe_plan(found: Plan, out: str) -> str:
-    """What a build would read and do, and what of it an earlier run has done already."""
+    """The files and settings of a build, and the number of tasks that an earlier run has done."""
     count: Counter[str] = Counter()
     size: Counter[str] = Counter()
     for file in found.files:

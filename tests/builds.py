@@ -57,7 +57,7 @@ def stop(signal, event, *arguments):
 
 
 def receipts(shards):
-    """Receipts there are: path → time of writing in ns."""
+    """The receipts of a build: path → time of writing in ns."""
     paths = Path(shards).glob(f"{WORK}/*/receipts/[!.]*.json")
     return {str(path.relative_to(shards)): path.stat().st_mtime_ns for path in paths}
 

@@ -1,4 +1,4 @@
-"""Rows of the tables between stages, and the watcher that says nothing: what the tests of every room start from."""
+"""Rows of the tables between stages, and a watcher without output, for the tests of all packages."""
 
 import pyarrow as pa
 import xxhash

@@ -1,4 +1,4 @@
-"""Exit codes and what a person reads when something goes wrong."""
+"""Exit codes, and messages about errors."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Which GPU a process takes."""
+"""The GPU that a process uses."""
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor

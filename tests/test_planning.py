@@ -1,4 +1,4 @@
-"""What a plan says before any work."""
+"""The plan of a build, before any work."""
 
 import re
 

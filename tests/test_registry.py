@@ -1,4 +1,4 @@
-"""Items from inside and outside."""
+"""Built-in items of a registry, and items from other packages."""
 
 import sys
 

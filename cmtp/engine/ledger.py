@@ -71,7 +71,7 @@ class Ledger:
         return total
 
     def imbalance(self) -> list[str]:
-        """One line per source and relation whose rows in are not kept + rejected; empty when all is well."""
+        """A line for each source and relation in which rows in are not kept + rejected; empty: there is none."""
         out: Counter[tuple[str, str]] = Counter()
         for (source, relation, _), n in self.outcome.items():
             out[source, relation] += n

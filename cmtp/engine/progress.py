@@ -149,7 +149,7 @@ class BuildProgress:
             self._say(f"{stage}: {clock.done}/{clock.total} tasks, {clock.describe()}")
 
     def stage_done(self, stage: str, summary: str) -> None:
-        """The stage ended; `summary` says what came of it."""
+        """The stage ended; `summary` is its result in a few words."""
         clock = self.clocks[stage]
         clock.end = time.perf_counter()
         again = f", {clock.resumed} of {clock.total} tasks done before" if clock.resumed else ""

@@ -91,7 +91,7 @@ class Stage(ABC, Generic[S]):
     Attributes:
         name: names the stage's folder and ``rejects/NAME``.
         settings: class of its group of settings in the recipe, which has the stage's `name`; None: it has none.
-        reads: names of earlier stages whose folders it reads, besides the partitions it is given.
+        reads: names of earlier stages. It reads their folders, and not only the partitions that it is given.
         writes_rows: False for a stage that hands on the partitions it was given: it writes neither kept/ nor rejects/.
         decides: False for a stage that rejects no row and keeps no ledger.
         reports: names of earlier stages that recorded the verdicts which this one applies; their figures stand beside

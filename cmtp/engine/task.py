@@ -37,7 +37,7 @@ _ANY: TypeAdapter[Any] = TypeAdapter(Any)
 
 @dataclass
 class Result:
-    """What a task reports besides the files it wrote.
+    """The report of a task, apart from the files that it wrote.
 
     Attributes:
         ledger: rows in and out by source, relation and reason; empty for tasks that decide nothing.

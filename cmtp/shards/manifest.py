@@ -13,7 +13,7 @@ from cmtp.engine.stage import StageRun
 from cmtp.settings import RecipeBase
 from cmtp.similarity.encode import EncodeStage
 
-FORMAT = 1
+LAYOUT_VERSION = 1
 """Version of the output folder's layout."""
 
 TABLES = ("pairs", "finetune", "pretrain")
@@ -32,7 +32,7 @@ def make_manifest(recipe: RecipeBase, sources: dict[str, str], runs: list[StageR
     """
     figures = {run.name: run.figures for run in runs}
     return {
-        "format": FORMAT,
+        "format": LAYOUT_VERSION,
         "cmtp": version("cmtp"),
         "recipe": recipe.model_dump(mode="json"),
         "encoders": [plain_values(run.figures) for run in runs if isinstance(run.stage, EncodeStage)],

@@ -24,7 +24,7 @@ import xxhash
 from cmtp.errors import CmtpError
 
 POOL = 16
-"""Number of batches whose rows are sorted by length together."""
+"""Number of batches that are sorted by length together."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ class StageSettings(Settings):
     max_steps: Positive | None = None
     """Most steps, however many the epochs give; None: no limit."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 on a GPU that has it, else fp32. There is no fp16: it overflows at temperature 0.01."""
+    """auto: bf16 on a GPU that has it, else fp32. fp16 is not offered, because it overflows at temperature 0.01."""
     checkpoint_steps: Positive = 500
     log_steps: Positive = 50
     loader_workers: Annotated[int, Field(ge=0)] = 0

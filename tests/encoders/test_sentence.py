@@ -145,7 +145,7 @@ def test_batches_hold_the_token_budget(encoder, monkeypatch):
 
 
 def test_bf16_gives_nearly_the_same_vectors_and_another_hash(folder, encoder):
-    """What a GPU does by itself."""
+    """A stand-in for what a GPU does."""
     half = SentenceModel(folder, bf16=True)
     found, exact = half.encode(pa.array(TEXTS), "query"), encoder.encode(pa.array(TEXTS), "query")
     assert found.dtype == np.float32

@@ -1,4 +1,4 @@
-"""The bundled encoder: what it sees in a text, and what its vectors promise."""
+"""The bundled encoder: its tokens of a text, and the properties of its vectors."""
 
 import numpy as np
 import pyarrow as pa

@@ -59,7 +59,7 @@ def total(job, parts):
 
 
 def forgetful(job, index, part):
-    """Loses its rejects: the ledger must notice."""
+    """Loses its rejects, which the ledger must notice."""
     result = even(job, index, part)
     for key in [key for key in result.ledger.outcome if key[2] == "odd"]:
         del result.ledger.outcome[key]
@@ -71,7 +71,7 @@ def full_disk(job, index, part):
 
 
 def kill_once(job, index, part):
-    """Ends its process the hard way the first time it runs task 1, as the kernel does when memory is short."""
+    """Kills its process the first time it runs task 1, as the kernel does when memory runs out."""
     flag = Path(job.settings.flag)
     if index == 1 and not flag.exists():
         flag.touch()

@@ -181,7 +181,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
 
 @pytest.mark.parametrize("at_work", [True, False])
 def test_ctrl_c_ends_workers_at_once_and_in_silence(tmp_path, at_work):
-    """The terminal sends SIGINT to the whole process group, to workers that wait, start or work alike."""
+    """The terminal sends SIGINT to the whole process group: to workers that wait, that start and that work."""
     process = start_program(
         tmp_path,
         "leave_on_interrupt()\n"

@@ -1,4 +1,4 @@
-"""What a person sees of a build."""
+"""The progress that a build shows."""
 
 import io
 

@@ -1,3 +1,3 @@
-"""What must come before torch."""
+"""Imported before torch."""
 
 import cmtp.train  # noqa: F401 - sets how torch's threads wait

@@ -1,4 +1,4 @@
-"""Arms side by side: ways to mine, C-Pack's stages, a plan from its YAML to its table."""
+"""Comparisons of arms: ways to mine, C-Pack's stages, a plan from its YAML to its table."""
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +27,7 @@ TRAINING = [
 
 
 def with_bad_negatives(folder):
-    """The build of `write_build` whose negatives are the rows' own positives in other words."""
+    """The build of `write_build`, with each row's positive in other words as its negatives."""
     shards = write_build(folder)
     file = folder / "finetune" / "part-00000.parquet"
     table = pq.read_table(file)

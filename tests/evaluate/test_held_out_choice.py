@@ -1,4 +1,4 @@
-"""Which held-out documents `cmtp eval --shards` searches: the build's, the model's, or those that were asked for."""
+"""The held-out documents that `cmtp eval --shards` searches: the build's, the model's, or those of the options."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Local files in their four forms, and mteb's measures on them by hand."""
+"""Local files in their four forms, and mteb's measures on them, checked by hand."""
 
 import gzip
 import json

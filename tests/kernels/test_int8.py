@@ -68,7 +68,7 @@ def test_equal_scores_come_in_the_order_of_rows():
 
 
 def test_a_query_with_more_near_misses_than_there_is_room_for_is_given_up():
-    """10,000 passages as near as int8 can tell: the query is given back, and the others are searched as ever."""
+    """With 10,000 passages that int8 cannot tell apart, the query is given up. The other queries are decided."""
     rng = np.random.default_rng(3)
     centre = unit(rng.normal(size=(1, 32)))
     near = np.repeat(centre, 10_000, 0) + 1e-4 * rng.normal(size=(10_000, 32))
@@ -82,7 +82,7 @@ def test_a_query_with_more_near_misses_than_there_is_room_for_is_given_up():
 
 
 def test_scan_scores_are_within_their_error_and_no_near_passage_is_missing():
-    """The contract of the candidates, by which nothing is lost."""
+    """The contract of the candidates: they include all of the k nearest."""
     rng = np.random.default_rng(5)
     pool, queries = unit(rng.normal(size=(3000, 48)) + 0.5), unit(rng.normal(size=(16, 48)) + 0.5)
     candidates = scan.near_misses(queries, scan.pack(pool), 10)

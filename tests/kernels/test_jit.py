@@ -75,7 +75,7 @@ def test_an_edited_callee_or_constant_is_seen_and_another_file_is_no_reason_to_c
 
 
 def test_kernels_depend_on_no_stage_and_no_engine():
-    """Or every edit there would compile all kernels again."""
+    """Otherwise every edit there would compile all kernels again."""
     others = [name for name in jit.kernel_files() if re.match(r"cmtp\.(engine\.(?!code$)|cli|build|.*\bstage$)", name)]
     assert others == []
 
@@ -114,7 +114,7 @@ def test_where_nothing_can_be_written_a_temporary_folder_serves(monkeypatch, tmp
 
 
 def test_processes_add_to_the_files_of_a_kernel_one_at_a_time(monkeypatch, tmp_path):
-    """From the reading of the index to the writing of the compiled form: or two forms could take one number."""
+    """The lock covers reading the index and writing the compiled form. Otherwise two forms could get one number."""
     steps = []
 
     def watched(name):

@@ -1,4 +1,4 @@
-"""nDCG and recall beside trec_eval."""
+"""nDCG and recall compared with trec_eval."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Measures, intervals and baselines by hand."""
+"""Measures, intervals and baselines, checked by hand."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Which documents are held out, and the retrieval task made of them."""
+"""The held-out documents, and the retrieval task made of them."""
 
 import pyarrow as pa
 import pytest

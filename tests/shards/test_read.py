@@ -1,4 +1,4 @@
-"""Looking into a build: names that it does not have."""
+"""Reading rows of a build: names that it does not have."""
 
 import json
 

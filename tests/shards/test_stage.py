@@ -85,7 +85,7 @@ def test_the_cut_into_partitions_leaves_no_trace(tmp_path):
 
 @pytest.mark.parametrize("cut", [1, 2])
 def test_ids_with_one_key_come_in_the_order_of_the_whole_id(tmp_path, cut):
-    """The key is made of the first 16 hex digits: these two have one key, whichever is read first."""
+    """The key is made of the first 16 hex digits. These two ids have the same key, and either may be read first."""
     ids = ["0123456789abcdef" + "1" * 16, "0123456789abcdef" + "0" * 16]
     rows = pairs(2)
     rows = rows.set_column(rows.schema.get_field_index("pair_id"), rows.schema.field("pair_id"), pa.array(ids))

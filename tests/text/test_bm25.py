@@ -47,7 +47,7 @@ def test_texts_without_any_term_find_nothing():
 
 
 def test_the_same_index_in_any_process():
-    """Numbers of terms are given out as they come, not from a set."""
+    """Terms are numbered in order of first occurrence, not in the order of a set."""
     a, b = (Bm25Index(TEXTS, str.split) for _ in range(2))
     assert a._numbers == b._numbers == {"甲": 0, "乙": 1, "丙": 2, "丁": 3, "戊": 4, "己": 5, "庚": 6}
     np.testing.assert_array_equal(a.nearest(TEXTS, 4)[1], b.nearest(TEXTS, 4)[1])

@@ -36,6 +36,6 @@ def test_halves_of_the_hash_are_independent():
 
 
 def test_hashes_do_not_change_between_versions():
-    """Older releases are compared by them: a change must be deliberate."""
+    """Older releases are compared by these hashes, so a change must be deliberate."""
     assert comparison_form("第１２條") == "第12条"
     assert hashes("第１２條")[0] == (2848919056434392496, 1613165478738224931)

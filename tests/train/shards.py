@@ -1,4 +1,4 @@
-"""A small build written by hand: three topics, whose words a model can learn to tell apart."""
+"""A small build written by hand: three topics, with words that a model can learn to separate."""
 
 import json
 from random import Random

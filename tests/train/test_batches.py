@@ -167,7 +167,7 @@ def test_windows_end_at_sentences_and_lose_nothing():
 
 
 def test_held_out_documents_are_in_nothing(tmp_path):
-    """Neither their texts, pairs nor rows, and their passages are no negatives."""
+    """Their texts, pairs and rows are left out, and their passages are not negatives."""
     from cmtp.shards.held_out import Split, read_pairs
 
     shards = write_build(tmp_path / "b")
