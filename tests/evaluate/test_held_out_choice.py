@@ -120,4 +120,4 @@ def test_held_out_documents_need_no_mteb():
         "    print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "nowhere: cannot be opened as a model" in done.stdout, done.stderr
+    assert "nowhere: neither a folder nor a name on the hub" in done.stdout, done.stderr
