@@ -86,10 +86,20 @@ FINETUNE: Final = pa.schema(
 )
 """Rows for instruction finetuning with hard negatives."""
 
+TEXTS: Final = pa.schema(
+    [
+        _field("doc_id", pa.string(), "as in pairs; the rows of a document follow each other in reading order"),
+        _field("text", pa.string(), "a piece of the document's text; joined by newlines they are the whole"),
+        _field("relation", _DICT, "relation of the document's pairs, whose limits the filter applies"),
+        _field("source", _DICT, "as in pairs"),
+    ]
+)
+"""What extract gives for pretraining besides pairs: the documents' own text."""
+
 PRETRAIN: Final = pa.schema(
     [
         _field("doc_id", pa.string(), "as in pairs"),
-        _field("text", pa.string(), "the document's passages that the filter kept, in reading order, newline-joined"),
+        _field("text", pa.string(), "the document's text in reading order, headings included, private data masked"),
         _field("source", _DICT, "as in pairs"),
     ]
 )

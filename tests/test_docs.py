@@ -49,7 +49,7 @@ def test_the_pair_of_the_engine_page_takes_that_path(template):
     source = (template / "my-raw-files/kitchen_notes/菜刀与砧板.md").read_text(encoding="utf-8")
     assert {f"# {title}", f"## {section}", passage} <= set(source.splitlines())
     build = template / "my-shards"
-    rows = pl.read_parquet(build / "finetune/*.parquet").filter(pl.col("query") == f"{title} › {section}")
+    rows = pl.read_parquet(build / "finetune/*.parquet").filter(pl.col("query") == f"{title} {section}")
     ((pair_id, positive, scores, ranks),) = rows.select("pair_id", "pos", "pos_scores", "neg_ranks").rows()
     assert positive == [passage]
     assert f"cosines; {scores[0]:.3f} here" in page

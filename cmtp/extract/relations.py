@@ -5,7 +5,8 @@ document           query                                       passage
 =================  ==========================================  =================================================
 Article            its title                                   the summary, where it has one (title_abstract)
 Article            its title                                   the text that opens it (title_body)
-Article            each heading, with those above it           the text below that heading (subtitle_passage)
+Article            what names each heading, see `headings`     the text below that heading (subtitle_passage)
+Article            a question, see `statute_queries`           an article of a statute (subtitle_passage)
 QuestionAnswers    the question or instruction                 each answer (question_answer)
 Reading            each question                               the passage it was asked about (question_passage)
 Abstract           the paper's title                           its abstract (title_abstract)
@@ -14,18 +15,23 @@ JudgedPassage      each query it was judged for                the passage (quer
 TextPair           the first text                              the second text (the relation that the record names)
 =================  ==========================================  =================================================
 
-A text that is longer than `max_passage_chars` is cut into several passages. A pair that a label or a limit sets aside
-has a reason, and becomes a row of the rejects.
+A text that is longer than `max_passage_chars` is cut into several passages. Of those below a title or heading,
+`max_title_passages` are pairs, the one that carries the title's words first. A pair that a label, a limit or its query
+sets aside has a reason, and becomes a row of the rejects. Its text stays in the document's own text (`texts`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
+from cmtp.extract.headings import ADDRESS_QUERY, AMBIGUOUS_HEADING, HEADING_SEPARATOR, HeadingQuery, heading_queries
 from cmtp.extract.settings import ExtractSettings
 from cmtp.extract.statute import is_statute_article, split_statute
+from cmtp.extract.statute_queries import statute_question
+from cmtp.extract.texts import as_printed
 from cmtp.relations import RELATIONS
 from cmtp.sources.document import (
     Abstract,
@@ -41,8 +47,8 @@ from cmtp.sources.document import (
 from cmtp.sources.labels import NEGATIVE
 from cmtp.text.passages import cut_passages
 
-HEADING_SEPARATOR: Final = " › "
-"""Between the headings of a query: 标题 › 小节."""
+TITLE_PASSAGE: Final = "title_passage"
+"""Reason of a text below a heading that is, for the most part, the passage of the title already."""
 
 _NO_LETTER: Final = re.compile(r"[\W_]+")
 
@@ -54,7 +60,8 @@ class Pair(NamedTuple):
         relation: a name of `cmtp.relations.RELATIONS`.
         query: title, heading or question.
         passage: the text that belongs to it.
-        number: rank of the passage among those of its query, from 0. From `max_passages` on the pair is rejected.
+        number: rank of the passage among those of its query, from 0, the best one first. From `max_passages` on, below
+            a title from `max_title_passages` on, the pair is rejected.
         part: number of the part of its record that counts as a document of its own; None where the record is one
             document.
         reason: why the pair is set aside; empty where it is kept.
@@ -71,14 +78,28 @@ class Pair(NamedTuple):
 
 
 def pairs_of(document: Document, settings: ExtractSettings) -> Iterator[Pair]:
-    """All pairs of a document, in reading order."""
+    """All pairs of a document as it was read, in reading order."""
+    return pairs_of_prepared(prepared(document), settings)
+
+
+def prepared(document: Document) -> Document:
+    """The document as its pairs and its text are made of it: articles of statutes apart, the title once."""
     match document:
         case Article():
-            article = split_statute(without_repeated_title(document))
-            if article.summary and article.title:
-                yield from _each_passage("title_abstract", article.title, article.summary, settings)
-            yield from _title_body(article, settings)
-            yield from _subtitle_passage(article, settings)
+            return split_statute(without_repeated_title(document))
+        case Several():
+            parts = [part for one in document.documents if not isinstance(part := prepared(one), Several)]
+            return Several(document.origin, document.source, parts)
+    return document
+
+
+def pairs_of_prepared(document: Document, settings: ExtractSettings) -> Iterator[Pair]:
+    """All pairs of a document that `prepared` gave, in reading order."""
+    match document:
+        case Article():
+            if document.summary and document.title:
+                yield from _each_passage("title_abstract", document.title, document.summary, settings)
+            yield from _title_and_headings(document, settings)
         case QuestionAnswers():
             yield from _question_answer(document, settings)
         case Reading():
@@ -93,7 +114,7 @@ def pairs_of(document: Document, settings: ExtractSettings) -> Iterator[Pair]:
             yield from _text_pair(document, settings)
         case Several():
             for part, one in enumerate(document.documents):
-                for pair in pairs_of(one, settings):
+                for pair in pairs_of_prepared(one, settings):
                     yield pair._replace(part=part)
 
 
@@ -103,9 +124,25 @@ def _cut(text: str, settings: ExtractSettings) -> list[str]:
 
 
 def _each_passage(relation: str, query: str, text: str, settings: ExtractSettings, first: int = 0) -> Iterator[Pair]:
-    """The query with each passage of the text, numbered from `first`."""
-    for number, passage in enumerate(_cut(text, settings), first):
-        yield Pair(relation, query, passage, number)
+    """The query with each passage of the text, numbered from `first`; below a title the best passage is number 0."""
+    passages = _cut(text, settings)
+    if RELATIONS[relation].query != "title":
+        for number, passage in enumerate(passages, first):
+            yield Pair(relation, query, passage, number)
+        return
+    best = _passage_of_title(query, passages)
+    for place, passage in enumerate(passages):
+        yield Pair(relation, query, passage, 0 if place == best else place + (place < best))
+
+
+def _passage_of_title(title: str, passages: list[str]) -> int:
+    """The first passage with at least half as many of the title's pairs of characters as any passage has."""
+    if len(passages) < 2:
+        return 0
+    bare = _bare(title)
+    pairs = {bare[at : at + 2] for at in range(len(bare) - 1)}
+    counts = [sum(pair in text for pair in pairs) for text in map(str.lower, passages)]
+    return next(place for place, count in enumerate(counts) if 2 * count >= max(counts))
 
 
 def without_repeated_title(article: Article) -> Article:
@@ -133,51 +170,78 @@ def _bare(text: str) -> str:
     return _NO_LETTER.sub("", text).lower()
 
 
-def _title_body(article: Article, settings: ExtractSettings) -> Iterator[Pair]:
-    """The title with the lead, which is the text before the first heading.
+def _title_and_headings(article: Article, settings: ExtractSettings) -> Iterator[Pair]:
+    """The title with the text that opens the article, and what names each heading with the text below it.
+
+    No text is a pair twice: a section that makes up half of the title's passage or more is set aside.
+    """
+    inside = None
+    if article.title:
+        lead = "\n".join(article.lead)
+        if len(lead) >= settings.min_lead_chars or not article.sections:
+            yield from _each_passage("title_body", article.title, lead, settings)
+        else:
+            opening, inside = _opening(article, settings)
+            if opening:
+                yield Pair("title_body", article.title, opening)
+    questions = set[str]()
+    headings = heading_queries(article, settings.heading_path)
+    for place, (section, found) in enumerate(zip(article.sections, headings, strict=True)):
+        if found is None:
+            continue
+        text = "\n".join(section.paragraphs)
+        if found.reason == ADDRESS_QUERY:
+            found = _statute_query(article.title, section.paragraphs, found, questions)
+        elif place == inside:
+            found = HeadingQuery(found.path, HEADING_SEPARATOR.join(found.path), TITLE_PASSAGE)
+        for pair in _each_passage("subtitle_passage", found.query, text, settings):
+            if found.reason:
+                pair = pair._replace(reason=found.reason, evidence={"path": list(found.path)})
+            yield pair
+
+
+def _statute_query(title: str, paragraphs: list[str], address: HeadingQuery, taken: set[str]) -> HeadingQuery:
+    """The question of a statute's article in place of its address; a question of the statute is asked once."""
+    question = statute_question(title, paragraphs)
+    if question is None:
+        return address
+    if question in taken:
+        return replace(address, reason=AMBIGUOUS_HEADING)
+    taken.add(question)
+    return HeadingQuery(address.path, question)
+
+
+def _opening(article: Article, settings: ExtractSettings) -> tuple[str, int | None]:
+    """The passage of a title with a short lead, and the section that is most of it, None where none is.
 
     A lead shorter than `min_lead_chars` says too little. The text that follows joins it, headings included, up to one
-    passage. The sections are pairs of their own besides.
+    passage. A section that would be half of the passage or more ends it where the text before is long enough. Articles
+    of a statute do not: few are pairs.
     """
-    if not article.title:
-        return
-    lead = "\n".join(article.lead)
-    if len(lead) >= settings.min_lead_chars or not article.sections:
-        yield from _each_passage("title_body", article.title, lead, settings)
-        return
-    parts, size = list(article.lead), len(lead)
-    for section in article.sections:
-        if is_statute_article(section) and section.paragraphs:
-            parts.append(f"{section.heading} {section.paragraphs[0]}")
-            parts.extend(section.paragraphs[1:])
-        else:
-            parts.extend([section.heading, *section.paragraphs])
-        size += len(section.heading) + 1 + sum(len(paragraph) + 1 for paragraph in section.paragraphs)
-        if size > settings.max_passage_chars:
+    parts, size = list(article.lead), sum(len(paragraph) + 1 for paragraph in article.lead)
+    largest: tuple[int, int | None] = (0, None)
+    for place, section in enumerate(article.sections):
+        lines = as_printed(section)
+        added = min(sum(len(line) + 1 for line in lines), settings.max_passage_chars - size)
+        if not is_statute_article(section):  # the articles of a statute are read one after the other
+            is_most = 2 * added >= settings.max_passage_chars or place + 1 == len(article.sections)
+            if is_most and added >= size >= settings.min_lead_chars:
+                break
+            if added > largest[0]:
+                largest = (added, place)
+        parts.extend(lines)
+        size += added
+        if size >= settings.max_passage_chars:
             break
     pieces = _cut("\n".join(parts), settings)
-    if pieces:
-        lines = pieces[0].split("\n")
-        headings = {section.heading for section in article.sections}
-        while len(lines) > 1 and lines[-1] in headings:  # its text did not fit
-            lines.pop()
-        yield Pair("title_body", article.title, "\n".join(lines))
-
-
-def _subtitle_passage(article: Article, settings: ExtractSettings) -> Iterator[Pair]:
-    """Each heading with the text up to the next; with `heading_path` the query carries the headings above it."""
-    above: list[tuple[int, str]] = []
-    for section in article.sections:
-        while above and above[-1][0] >= section.level:
-            above.pop()
-        above.append((section.level, section.heading))
-        if not section.paragraphs:
-            continue
-        query = section.heading
-        if settings.heading_path:
-            path = [article.title, *(heading for _, heading in above)] if article.title else [h for _, h in above]
-            query = HEADING_SEPARATOR.join(dict.fromkeys(path))
-        yield from _each_passage("subtitle_passage", query, "\n".join(section.paragraphs), settings)
+    if not pieces:
+        return "", None
+    lines = pieces[0].split("\n")
+    headings = {section.heading for section in article.sections}
+    while len(lines) > 1 and lines[-1] in headings:  # its text did not fit
+        lines.pop()
+    opening = "\n".join(lines)
+    return opening, largest[1] if 2 * largest[0] >= len(opening) else None
 
 
 def _question_answer(document: QuestionAnswers, settings: ExtractSettings) -> Iterator[Pair]:

@@ -15,7 +15,10 @@ from xxhash import xxh3_128_hexdigest
 from cmtp.engine.ledger import Ledger
 from cmtp.engine.store import ROW_GROUP_ROWS, Store, parquet_writer
 from cmtp.extract.relations import Pair
-from cmtp.schema import PAIR, REJECTS
+from cmtp.extract.settings import ExtractSettings
+from cmtp.extract.texts import DocumentText, pieces_of
+from cmtp.relations import RELATIONS, Relation
+from cmtp.schema import PAIR, REJECTS, TEXTS
 from cmtp.sources.document import Broken
 
 BUFFER_CHARS: Final = 16 << 20
@@ -58,24 +61,26 @@ def _array(values: list[Any], field: pa.Field) -> pa.Array:
 
 
 class PairWriter:
-    """Writes one task's pairs and rejects, gives them their ids and keeps the ledger.
+    """Writes one task's pairs, rejects and texts, gives them their ids and keeps the ledger.
 
     Used as a context manager; the files appear when the block ends without an error.
     """
 
-    def __init__(self, store: Store, kept: str, rejects: str, max_passages: int) -> None:
+    def __init__(self, store: Store, kept: str, rejects: str, texts: str, settings: ExtractSettings) -> None:
         self.ledger = Ledger()
         self.rows = 0
-        self._max_passages = max_passages
+        self._limits = {name: limit_of(relation, settings) for name, relation in RELATIONS.items()}
+        self._piece_chars = settings.max_passage_chars
         self._stack = ExitStack()
-        self._open = (store, kept, rejects)
+        self._open = (store, kept, rejects, texts)
         self._broken: Counter[tuple[str, str]] = Counter()
 
     def __enter__(self) -> PairWriter:
-        store, kept, rejects = self._open
+        store, kept, rejects, texts = self._open
         with ExitStack() as stack:
             self._kept = _Buffer(PAIR, stack, store, kept)
             self._rejected = _Buffer(REJECTS, stack, store, rejects)
+            self._texts = _Buffer(TEXTS, stack, store, texts)
             self._stack = stack.pop_all()
         return self
 
@@ -86,6 +91,7 @@ class PairWriter:
             try:
                 self._count_kept(self._kept.flush())
                 self._count_rejected(self._rejected.flush())
+                self._texts.flush()
             except BaseException as failed:
                 self._stack.__exit__(type(failed), failed, failed.__traceback__)
                 raise
@@ -114,7 +120,8 @@ class PairWriter:
                 doc_id = documents[part] = document_id(origin, part)
             pair_id = xxh3_128_hexdigest(f"{origin}\0{relation}\0{ordinal}".encode())
             chars = len(query) + len(passage)
-            if number < self._max_passages and not reason:
+            setting, most = self._limits[relation]
+            if number < most and not reason:
                 kept = (pair_id, query, passage, relation, source, doc_id, origin, position, None)
                 self._count_kept(self._kept.add(kept, chars))
                 continue
@@ -122,12 +129,18 @@ class PairWriter:
                 shown, score = _json(evidence or {}), None
             else:
                 reason, score = "over_max_passages", float(number + 1)
-                shown = _over(number + 1, self._max_passages)
+                shown = _over(number + 1, setting, most)
             identity = (pair_id, query, passage, relation, source, doc_id, origin)
             self._count_rejected(self._rejected.add((*identity, "extract", reason, shown, score, None), chars))
         self.rows += len(pairs)
         for relation, count in ordinals.items():
             self.ledger.taken[source, relation] += count
+
+    def text(self, origin: str, source: str, text: DocumentText) -> None:
+        """Take the text of a document, in pieces that the filter judges one by one."""
+        doc_id = document_id(origin, text.part)
+        for piece in pieces_of(text.lines, self._piece_chars):
+            self._texts.add((doc_id, piece, text.relation, source), len(piece))
 
     def broken(self, record: Broken) -> None:
         """Take a record that gave no pair."""
@@ -143,6 +156,13 @@ class PairWriter:
         self._count_rejected(self._rejected.add(row, len(evidence)))
 
 
+def limit_of(relation: Relation, settings: ExtractSettings) -> tuple[str, int]:
+    """The setting that limits the passages per query of a relation, and its value."""
+    if relation.query == "title":
+        return "max_title_passages", settings.max_title_passages
+    return "max_passages", settings.max_passages
+
+
 def document_id(origin: str, part: int | None = None) -> str:
     """The id pairs of one document share: a hash of its origin, and of the part where a record holds several."""
     return xxh3_128_hexdigest((origin if part is None else f"{origin}\0{part}").encode())
@@ -153,5 +173,5 @@ def _json(value: dict[str, Any]) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _over(number: int, most: int) -> str:
-    return _json({"passage": number, "max_passages": most})
+def _over(number: int, setting: str, most: int) -> str:
+    return _json({"passage": number, setting: most})

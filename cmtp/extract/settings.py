@@ -19,7 +19,10 @@ class ExtractSettings(Settings):
     min_passage_chars: Annotated[int, Field(ge=1)] = 2
     """A passage shorter than this is not worth a row of its own: it joins its neighbour where there is one."""
     max_passages: Annotated[int, Field(ge=1)] = 3
-    """Passages per title or heading; further ones are rejected as ``over_max_passages``. C-MTP took one per title."""
+    """Passages per question or search query; further ones are rejected as ``over_max_passages``."""
+    max_title_passages: Annotated[int, Field(ge=1)] = 1
+    """Passages per title or heading, of a long text the first that carries the title's words. Further ones seldom
+    belong to it: they are rejected as ``over_max_passages``, and pretrain/ has them. C-MTP took one per title."""
     max_answers: Annotated[int, Field(ge=1)] = 3
     """Answers per question, the accepted one and those with most votes first; further ones are rejected as
     ``over_max_answers``."""
@@ -32,7 +35,8 @@ class ExtractSettings(Settings):
     min_lead_chars: Annotated[int, Field(ge=0)] = 50
     """A shorter text between title and first sub-heading is joined by the text that follows, up to one passage."""
     heading_path: bool = True
-    """A sub-heading's query carries the headings above it: 标题 › 小节."""
+    """A heading's query carries the title where the heading does not name its text alone, and as many of the headings
+    between as tell it from others of the document. Off: the heading alone."""
     task_bytes: Annotated[int, Field(ge=1 << 16)] = 8 << 20
     """Raw bytes per task: larger JSONL and Parquet files are split, smaller files are read together."""
 

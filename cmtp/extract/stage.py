@@ -9,9 +9,10 @@ from cmtp.engine.stage import Stage, StageFolder, StageRun
 from cmtp.engine.task import Job, Result, Task, task
 from cmtp.errors import CmtpError
 from cmtp.extract.plan import line_ranges, parts_by_task, with_line_numbers
-from cmtp.extract.relations import pairs_of
+from cmtp.extract.relations import pairs_of_prepared, prepared
 from cmtp.extract.rows import PairWriter
 from cmtp.extract.settings import ExtractSettings, ExtractWork
+from cmtp.extract.texts import document_texts
 from cmtp.settings import RecipeBase
 from cmtp.sources.collection import CollectionReader
 from cmtp.sources.discover import RawFile
@@ -30,7 +31,7 @@ EXPLAINED_BY_REASON = {
 
 
 class ExtractStage(Stage[ExtractWork]):
-    """Reads raw files, makes pairs of them.
+    """Reads raw files, makes pairs of them, and writes their texts as they stand.
 
     Receipts have a record per file or part that was read: path, range of bytes, xxh3-128 of them, encoding and number
     of records.
@@ -71,6 +72,10 @@ class ExtractStage(Stage[ExtractWork]):
             for index, parts in enumerate(with_line_numbers(tasks, newlines))
         ]
 
+    def tables(self, run: StageRun) -> dict[str, list[str]]:
+        """Texts for pretraining are made of the documents' own, not of pairs."""
+        return {"pretrain": run.files("texts"), **super().tables(run)}
+
     def explain(self, run: StageRun) -> str:
         """What to look at, by the most frequent reason."""
         reasons = run.ledger.reasons().most_common(1)
@@ -96,14 +101,19 @@ def extract_pairs(job: Job[ExtractWork], index: int, parts: list[Part]) -> Resul
     """Read some parts and write their pairs and rejects."""
     settings = job.settings
     records, size = [], 0
-    with PairWriter(job.store, job.kept(index), job.rejects(index), settings.max_passages) as out:
+    texts = job.path(f"texts/part-{index:05d}.parquet")
+    with PairWriter(job.store, job.kept(index), job.rejects(index), texts, settings) as out:
         for reader in _readers(parts, settings):
             for item in reader:
                 assert not isinstance(item, Row), "rows are read by CollectionReader alone"
-                pairs = [] if isinstance(item, Broken) else list(pairs_of(item, settings))
-                if pairs:
-                    out.document(item.origin, item.source, pairs)
-                    continue
+                if not isinstance(item, Broken):
+                    item = prepared(item)
+                    pairs = list(pairs_of_prepared(item, settings))
+                    if pairs:
+                        out.document(item.origin, item.source, pairs)
+                        for text in document_texts(item):
+                            out.text(item.origin, item.source, text)
+                        continue
                 broken = item if isinstance(item, Broken) else _no_pairs(item)
                 if settings.strict and broken.reason != "over_max_negatives":
                     raise CmtpError(_explain(broken))

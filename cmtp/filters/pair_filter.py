@@ -10,7 +10,7 @@ The stage judges partitions with it, and mining the negatives that a source labe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
@@ -46,6 +46,11 @@ class PairFilter:
     book: Book
     matcher: Matcher | None
     model: Model | None
+
+    def for_texts(self) -> PairFilter:
+        """The filter for texts without a query: the rules of the passage's side, without the learned score of pairs."""
+        rules = [replace(rule, sides=("passage",)) for rule in self.book.rules if "passage" in rule.sides]
+        return PairFilter(replace(self.book, rules=tuple(rules)), self.matcher, None)
 
     def judge_table(self, table: pa.Table) -> PairVerdicts:
         """Judge each row of a table with the columns `JUDGED`, strings or dictionaries of strings without nulls."""

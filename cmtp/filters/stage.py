@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
-from cmtp.engine.stage import Stage, StageFolder, StageRun
+from cmtp.engine.stage import Stage, StageFolder
 from cmtp.engine.task import Job, Result, Task, task
 from cmtp.filters.book import open_book
 from cmtp.filters.learned import load_model
@@ -40,10 +40,6 @@ class FilterStage(Stage[FilterApplied]):
     def steps(self, job: Job[FilterApplied], inputs: list[str]) -> Iterator[list[Task]]:
         """One step: a task per partition."""
         yield [task(apply_screen, job, f"filter-{index:05d}", index, part) for index, part in enumerate(inputs)]
-
-    def tables(self, run: StageRun) -> dict[str, list[str]]:
-        """Plain texts for pretraining are made of what the filter keeps."""
-        return {"pretrain": run.kept, **super().tables(run)}
 
 
 def apply_screen(job: Job[FilterApplied], index: int, part: str) -> Result:

@@ -110,8 +110,11 @@ def _tables(receipts: list[Receipt]) -> dict[str, Any]:
         for record in receipt.records:
             file = dict(record)
             table = tables.setdefault(file.pop("table"), {"rows": 0, "files": []})
-            table["rows"] += file["rows"]
-            if "too_short" in file:
-                table["too_short"] = table.get("too_short", 0) + file.pop("too_short")
-            table["files"].append(file)
+            for kind in ("left_out", "pieces_left_out"):
+                for reason, count in sorted(file.pop(kind, {}).items()):
+                    counts = table.setdefault(kind, {})
+                    counts[reason] = counts.get(reason, 0) + count
+            if file:
+                table["rows"] += file["rows"]
+                table["files"].append(file)
     return tables

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from cmtp.filters.settings import FilterWork
 from cmtp.settings import Settings
 
 
@@ -27,6 +28,21 @@ class ShardSettings(Settings):
     """Approximate number of uncompressed bytes per Parquet file."""
     min_pretrain_chars: Annotated[int, Field(ge=1)] = 64
     """Shorter texts are not written to pretrain/, because RetroMAE learns nothing from a few words."""
+    pretrain_copies: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """A text of pretrain/ is left out where this share of its characters, in whole paragraphs, stands in one longer
+    text. Below 1, because copies differ in credits, dates and a sentence here or there."""
+
+
+class TextWork(Settings):
+    """What making the texts of pretrain/ is given.
+
+    Attributes:
+        filter: the filter's settings, whose rules for passages decide on each piece of a text.
+        rejects: folder of dedup's rejects, where dedup compared with evaluation sets or older releases.
+    """
+
+    filter: FilterWork
+    rejects: str | None
 
 
 class ShardWork(ShardSettings):
@@ -35,3 +51,5 @@ class ShardWork(ShardSettings):
     seed: int
     held_out: EvalSettings | None
     """The documents that are kept out of pretrain/; None: the build holds none out."""
+    texts: TextWork | None = None
+    """How texts are made for pretrain/; None where only tables of rows are written."""

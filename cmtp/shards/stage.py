@@ -15,15 +15,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from cmtp.dedup.settings import DedupSettings
+from cmtp.dedup.stage import DedupStage
 from cmtp.engine.stage import Stage, StageFolder
-from cmtp.engine.store import parquet_writer
 from cmtp.engine.task import Job, Result, Task, task
-from cmtp.order import is_held_out, order_keys, range_of
+from cmtp.extract.stage import ExtractStage
+from cmtp.filters.screen import filter_work
+from cmtp.filters.settings import FilterSettings
+from cmtp.ids import id_halves
+from cmtp.order import order_keys, range_of
 from cmtp.schema import FINETUNE, PAIRS, PRETRAIN, REJECTS
 from cmtp.settings import RecipeBase
 from cmtp.shards import pretrain
 from cmtp.shards.eval_stage import EvalStage
-from cmtp.shards.settings import EvalSettings, ShardSettings, ShardWork
+from cmtp.shards.groups import read_group, write_groups
+from cmtp.shards.settings import EvalSettings, ShardSettings, ShardWork, TextWork
 
 KEY = "order_key"
 
@@ -48,7 +54,7 @@ class TableInput:
     @property
     def columns(self) -> list[str]:
         """Columns read from the parts."""
-        return list(pretrain.SOURCE_COLUMNS) if self.name == "pretrain" else self.schema.names
+        return list(self.schema.names)
 
     @property
     def schema(self) -> pa.Schema:
@@ -70,25 +76,46 @@ class ShardStage(Stage[ShardWork]):
         self.table_inputs = tables
 
     def resolve(self, recipe: RecipeBase, before: Mapping[str, StageFolder]) -> ShardWork:
-        """See Stage. pretrain/ is made of rows from before the hold-out, so the settings name its documents."""
+        """See Stage. pretrain/ is made of texts and not of rows, so it needs the filter and the hold-out itself."""
         held_out = recipe.of(EvalSettings) if EvalStage.name in before else None
-        return ShardWork.extend(recipe.of(ShardSettings), seed=recipe.seed, held_out=held_out)
+        texts = None
+        if ExtractStage.name in before:
+            dedup = recipe.of(DedupSettings)
+            compared = DedupStage.name in before and (dedup.against or dedup.decontaminate)
+            rejects = before[DedupStage.name].rejects if compared else None
+            texts = TextWork(filter=filter_work(recipe.of(FilterSettings)), rejects=rejects)
+        return ShardWork.extend(recipe.of(ShardSettings), seed=recipe.seed, held_out=held_out, texts=texts)
 
     def steps(self, job: Job[ShardWork], inputs: list[str]) -> Iterator[list[Task]]:
         """See Stage."""
         ranges = {table.name: _ranges(table, job) for table in self.table_inputs}
+        yield from self._texts(job, ranges)
         scatter, merge = [], []
         for table in self.table_inputs:
             slug = table.name.replace("/", "-")
             runs = [job.path(f"runs/{slug}/part-{i:05d}.parquet") for i in range(len(table.parts))]
             for i, (part, out) in enumerate(zip(table.parts, runs, strict=True)):
-                one = TableInput(table.name, [part])
-                scatter.append(task(scatter_rows, job, f"scatter-{slug}-{i:05d}", one, ranges[table.name], out))
+                name, count = f"scatter-{slug}-{i:05d}", ranges[table.name]
+                if table.name == "pretrain":
+                    scatter.append(task(scatter_texts, job, name, i, count, out))
+                else:
+                    scatter.append(task(scatter_rows, job, name, TableInput(table.name, [part]), count, out))
             for r in range(ranges[table.name]):
                 out = job.path(f"tables/{table.name}/part-{r:05d}.parquet")
                 merge.append(task(merge_range, job, f"merge-{slug}-{r:05d}", TableInput(table.name, runs), r, out))
         yield scatter
         yield merge
+
+    def _texts(self, job: Job[ShardWork], ranges: Mapping[str, int]) -> Iterator[list[Task]]:
+        """The steps that filter the texts for pretraining and find copies among them; see `pretrain`."""
+        for table in self.table_inputs:
+            if table.name == "pretrain":
+                count = ranges[table.name]
+                yield [
+                    task(pretrain.filter_texts, job, f"texts-{i:05d}", i, part, count)
+                    for i, part in enumerate(table.parts)
+                ]
+                yield [task(pretrain.find_copies, job, f"copies-{i:05d}", i, len(table.parts)) for i in range(count)]
 
 
 def _ranges(table: TableInput, job: Job[ShardWork]) -> int:
@@ -104,49 +131,55 @@ def _ranges(table: TableInput, job: Job[ShardWork]) -> int:
     return max(1, -(-size // job.settings.shard_bytes))
 
 
-def scatter_rows(job: Job[ShardWork], table: TableInput, ranges: int, out: str) -> Result:
-    """Sort a partition by key and write it with one row group per range. A JSON file beside it lists these ranges."""
+def scatter_rows(
+    job: Job[ShardWork], table: TableInput, ranges: int, out: str, without: np.ndarray | None = None
+) -> Result:
+    """Sort a partition by key and write it with one row group per range. A JSON file beside it lists these ranges.
+
+    Args:
+        job: the stage's job.
+        table: the table, and the partition as its only part.
+        ranges: of the key space.
+        out: where to.
+        without: first halves of the ids of rows that are left out, sorted; None: no row is.
+    """
     store = job.store
     rows = store.read_table(table.parts[0], table.columns)
+    if without is not None and len(without):
+        rows = rows.filter(pa.array(~pretrain.stands_in(id_halves(rows[table.key])[0], without)))
     keys = order_keys(rows[table.key], job.settings.seed)
     order = np.argsort(keys, kind="stable")
     rows = rows.append_column(KEY, pa.array(keys)).take(order)
-    parts = range_of(keys[order], ranges)
-    groups: list[int] = []
-    with store.write(out) as file, parquet_writer(file, rows.schema) as writer:
-        for r in np.unique(parts).tolist():
-            start, end = np.searchsorted(parts, [r, r + 1])
-            writer.write_table(rows.slice(start, end - start), row_group_size=int(end - start))
-            groups.append(r)
-    store.write_json(f"{out}.json", groups)
+    write_groups(store, out, rows, range_of(keys[order], ranges))
     return Result(rows=rows.num_rows, bytes=rows.nbytes)
+
+
+def scatter_texts(job: Job[ShardWork], index: int, ranges: int, out: str) -> Result:
+    """Scatter the filtered texts of a partition, without those that another text holds; see `pretrain`."""
+    one = TableInput("pretrain", [pretrain.texts_path(job, index)])
+    copies = pretrain.copies_of(job, index, ranges)
+    result = scatter_rows(job, one, ranges, out, copies)
+    result.records.append({"table": "pretrain", "left_out": {"copy": len(copies)}})
+    return result
 
 
 def merge_range(job: Job[ShardWork], table: TableInput, number: int, out: str) -> Result:
     """Merge one range of all runs into a final file, and record it."""
-    store, settings = job.store, job.settings
+    store = job.store
     pieces = []
     for run in table.parts:
-        groups = store.read_json(f"{run}.json")
-        if number in groups:
-            with store.read(run) as file:
-                pieces.append(pq.ParquetFile(file).read_row_group(groups.index(number), use_threads=False))
+        group = read_group(store, run, number)
+        if group is not None:
+            pieces.append(group)
     record: dict[str, Any] = {"table": table.name}
     if not pieces:
         rows = table.schema.empty_table()
     else:
         rows = pa.concat_tables(pieces).unify_dictionaries()
         del pieces
-        if table.name == "pretrain":
-            if held := settings.held_out:
-                rows = rows.filter(pa.array(~is_held_out(rows["doc_id"], held.share, held.seed)))
-            rows, record["too_short"] = pretrain.join_passages(rows, settings.min_pretrain_chars)
-            keys = pa.array(order_keys(rows["doc_id"], settings.seed))
-            rows = rows.take(pc.sort_indices(pa.table({KEY: keys}), [(KEY, "ascending")]))
-        else:
-            # rows with equal 64-bit keys are ordered by the whole id, never by which run came first
-            order = pc.sort_indices(rows.select([KEY, "pair_id"]), [(KEY, "ascending"), ("pair_id", "ascending")])
-            rows = rows.select(table.schema.names).take(order)
+        # rows with equal 64-bit keys are ordered by the whole id, never by which run came first
+        order = pc.sort_indices(rows.select([KEY, table.key]), [(KEY, "ascending"), (table.key, "ascending")])
+        rows = rows.select(table.schema.names).take(order)
     rows = tidy(rows, table.schema)
     store.write_table(out, rows, published=True)
     record |= {

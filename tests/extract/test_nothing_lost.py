@@ -6,8 +6,9 @@ import json
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cmtp.extract.relations import pairs_of
+from cmtp.extract.relations import pairs_of, prepared
 from cmtp.extract.settings import ExtractSettings
+from cmtp.extract.texts import document_texts
 from cmtp.sources.document import Abstract, Article, Broken, QueryDocuments, QuestionAnswers, Section, TextPair
 from cmtp.sources.formats.text import read_plain
 from cmtp.sources.html.article import read_html
@@ -42,7 +43,9 @@ def test_articles(title, lead, sections):
     assert bare(pair.passage for pair in pairs if pair.relation == "title_body") == bare(lead)
     below = [paragraph for *_, paragraphs in sections for paragraph in paragraphs]
     assert bare(pair.passage for pair in pairs if pair.relation == "subtitle_passage") == bare(below)
-    assert {pair.query for pair in pairs} == {title, *(heading for _, heading, _ in sections)}
+    assert {pair.query for pair in pairs if not pair.reason} == {title, *(heading for _, heading, _ in sections)}
+    text = "\n".join(line for one in document_texts(prepared(article)) for line in one.lines)
+    assert all(line in text for line in [title, *lead, *below])
     assert all(0 < len(pair.passage) <= 50 for pair in pairs)
 
 

@@ -31,7 +31,7 @@ def test_title_with_its_lead():
     found = pairs(article("西湖", ["西湖在杭州城的西面，三面环山。"], (2, "历史", ["唐代已有此名。"])))
     assert found == [
         ("title_body", "西湖", "西湖在杭州城的西面，三面环山。", 0),
-        ("subtitle_passage", "西湖 › 历史", "唐代已有此名。", 0),
+        ("subtitle_passage", "西湖 历史", "唐代已有此名。", 0),
     ]
 
 
@@ -51,21 +51,49 @@ def test_long_text_is_cut_and_numbered():
     assert [(pair[3], len(pair[2])) for pair in found] == [(0, 60), (1, 60), (2, 30)]
 
 
-def test_heading_paths():
+def test_below_a_title_the_passage_that_carries_its_words_comes_first():
+    far = "先说天气和心情。" * 7
+    near = "西湖的断桥残雪最有名。" * 5
+    found = pairs(article("西湖断桥", [far, near, far]))
+    assert [(pair[3], pair[2] == near) for pair in found] == [(1, False), (0, True), (2, False)]
+    assert [pair[3] for pair in pairs(article("西湖断桥", [near, near, far]))] == [0, 1, 2]
+
+
+def test_a_section_that_is_the_passage_of_the_title_is_no_pair_again():
+    document = article("西湖", ["在杭州。"], (2, "历史", ["唐代已有此名，" * 8]), (2, "景点", ["断桥残雪。" * 4]))
+    found = [(pair.relation, pair.reason, pair.evidence) for pair in pairs_of(document, SETTINGS)]
+    assert found == [
+        ("title_body", "", None),
+        ("subtitle_passage", "title_passage", {"path": ["西湖", "历史"]}),
+        ("subtitle_passage", "", None),
+    ]
+
+
+def test_a_long_section_ends_an_opening_that_is_long_enough():
+    document = article("西湖", ["在杭州。"], (2, "名字", ["因在城西得名。"]), (2, "历史", ["唐代已有此名，" * 8]))
+    found = [(pair.query, pair.passage[:20], pair.reason) for pair in pairs_of(document, SETTINGS)]
+    assert found == [
+        ("西湖", "在杭州。\n名字\n因在城西得名。", ""),
+        ("西湖 › 名字", "因在城西得名。", "title_passage"),
+        ("西湖 历史", "唐代已有此名，唐代已有此名，唐代已有此名", ""),
+    ]
+
+
+def test_headings():
     document = article(
-        "题",
-        [],
-        (2, "甲", ["a。"]),
-        (3, "子", ["b。"]),
-        (4, "孙", ["c。"]),
-        (3, "题", ["d。"]),
-        (2, "乙", []),
-        (5, "深", ["e。"]),
+        "题", [], (2, "甲", ["a。"]), (3, "子", ["b。"]), (2, "乙", []), (3, "子", ["c。"]), (2, "总结", ["d。"])
     )
-    found = [pair[1] for pair in pairs(document) if pair[0] == "subtitle_passage"]
-    assert found == ["题 › 甲", "题 › 甲 › 子", "题 › 甲 › 子 › 孙", "题 › 甲", "题 › 乙 › 深"]
-    plain = [pair[1] for pair in pairs(document, heading_path=False) if pair[0] == "subtitle_passage"]
-    assert plain == ["甲", "子", "孙", "题", "深"]
+    found = [
+        (pair.query, pair.reason) for pair in pairs_of(document, SETTINGS.model_copy(update={"min_lead_chars": 0}))
+    ]
+    assert found == [("题 甲", ""), ("题 甲 子", ""), ("题 乙 子", ""), ("题 › 总结", "generic_heading")]
+    plain = SETTINGS.model_copy(update={"heading_path": False, "min_lead_chars": 0})
+    assert [(pair.query, pair.reason) for pair in pairs_of(document, plain)] == [
+        ("甲", ""),
+        ("子", ""),
+        ("题 › 乙 › 子", "ambiguous_heading"),
+        ("题 › 总结", "generic_heading"),
+    ]
 
 
 def test_sections_without_a_title_stand_alone():
@@ -147,21 +175,24 @@ LAW = article(
 
 
 def test_statutes():
-    found = [pair for pair in pairs(LAW, max_passage_chars=200) if pair[0] == "subtitle_passage"]
+    found = list(pairs_of(LAW, SETTINGS.model_copy(update={"max_passage_chars": 200})))
+    articles = [(pair.query, pair.passage, pair.reason) for pair in found if pair.relation == "subtitle_passage"]
+    assert articles == [
+        ("国旗法 › 第一章 总则 › 第一条", "为了维护国旗的尊严，制定本法。", "address_query"),
+        ("国旗法 › 第一章 总则 › 第二条", "国旗是五星红旗。\n（一）旗面为红色；\n（二）长方形。", "address_query"),
+        ("国旗法 › 第二章 附则 › 第十条之一", "本法自公布之日起施行。\n第十一条的规定，另行解释。", "address_query"),
+    ]
+
+
+def test_an_article_of_a_statute_with_a_question():
+    asked = ["第二条 国旗的悬挂应当符合下列规定：", "（一）置于显著位置；", "（二）不得倒挂。"]
+    law = article("国旗法", ["第一条 甲。", *asked, "第三条 乙。", *(line.replace("二", "四", 1) for line in asked)])
+    found = [(pair.query, pair.reason) for pair in pairs_of(law, SETTINGS) if pair.relation == "subtitle_passage"]
     assert found == [
-        ("subtitle_passage", "国旗法 › 第一章 总则 › 第一条", "为了维护国旗的尊严，制定本法。", 0),
-        (
-            "subtitle_passage",
-            "国旗法 › 第一章 总则 › 第二条",
-            "国旗是五星红旗。\n（一）旗面为红色；\n（二）长方形。",
-            0,
-        ),
-        (
-            "subtitle_passage",
-            "国旗法 › 第二章 附则 › 第十条之一",
-            "本法自公布之日起施行。\n第十一条的规定，另行解释。",
-            0,
-        ),
+        ("国旗法 › 第一条", "address_query"),
+        ("国旗法 国旗的悬挂应当符合哪些规定", ""),
+        ("国旗法 › 第三条", "address_query"),
+        ("国旗法 › 第四条", "ambiguous_heading"),
     ]
 
 

@@ -20,7 +20,7 @@ from cmtp.errors import CmtpError
 from cmtp.extract.plan import line_ranges, parts_by_task, with_line_numbers
 from cmtp.extract.stage import ExtractStage
 from cmtp.recipe import Recipe
-from cmtp.schema import PAIR, REJECTS
+from cmtp.schema import PAIR, REJECTS, TEXTS
 from cmtp.sources.discover import RawFile, discover
 from cmtp.sources.formats import FORMATS
 from cmtp.sources.part import Part
@@ -62,7 +62,7 @@ def test_tables_ids_and_facts(tmp_path):
     assert [(row["relation"], row["query"], row["source"], row["origin"], row["position"]) for row in kept] == [
         ("question_answer", "问", "qa", "qa.jsonl#1", 0),
         ("title_body", "西湖", "wiki", "wiki/a.md#1", 0),
-        ("subtitle_passage", "西湖 › 历史", "wiki", "wiki/a.md#1", 1),
+        ("subtitle_passage", "西湖 历史", "wiki", "wiki/a.md#1", 1),
     ]
     assert kept[2]["pair_id"] == xxh3_128_hexdigest(b"wiki/a.md#1\0subtitle_passage\x000")
     assert kept[1]["doc_id"] == kept[2]["doc_id"] == xxh3_128_hexdigest(b"wiki/a.md#1")
@@ -83,11 +83,53 @@ def test_tables_ids_and_facts(tmp_path):
 
 def test_further_passages_are_rejected(tmp_path):
     (tmp_path / "raw").mkdir()
-    (tmp_path / "raw" / "a.jsonl").write_bytes(jsonl([{"title": "题", "content": "一二三四五六七八九。" * 30}]))
+    text = "一二三四五六七八九。" * 30
+    records = [{"title": "题", "content": text}, {"question": "问什么？", "answer": text}]
+    (tmp_path / "raw" / "a.jsonl").write_bytes(jsonl(records))
     kept, rejected, *_ = run(tmp_path / "raw", tmp_path / "out", max_passage_chars=100, max_passages=2)
-    assert len(kept) == 2
-    assert [(row["reason"], row["score"], len(row["passage"])) for row in rejected] == [("over_max_passages", 3.0, 100)]
-    assert len({row["pair_id"] for row in kept + rejected}) == 3
+    assert [row["relation"] for row in kept] == ["title_body", "question_answer", "question_answer"]
+    assert [(row["reason"], row["score"], json.loads(row["evidence"])) for row in rejected] == [
+        ("over_max_passages", 2.0, {"passage": 2, "max_title_passages": 1}),
+        ("over_max_passages", 3.0, {"passage": 3, "max_title_passages": 1}),
+        ("over_max_passages", 3.0, {"passage": 3, "max_passages": 2}),
+    ]
+    assert len({row["pair_id"] for row in kept + rejected}) == 6
+
+
+def test_the_text_of_a_document_is_written_as_it_stands(tmp_path):
+    (tmp_path / "raw").mkdir()
+    law = [
+        "# 国旗法",
+        "",
+        "## 第一章 总则",
+        "",
+        "第一条 甲。",
+        "",
+        "第二条 乙。",
+        "",
+        "第三条 丙。",
+        "",
+        "## 附则",
+        "",
+        "第四条 甲。",
+    ]
+    (tmp_path / "raw" / "a.md").write_text("\n".join(law), encoding="utf-8")
+    (tmp_path / "raw" / "b.jsonl").write_bytes(
+        jsonl([{"question": "问？", "answer": ["答一。", "答二。", "答三。", "答四。"]}])
+    )
+    kept, rejected, *_ = run(tmp_path / "raw", tmp_path / "out", max_passage_chars=50, max_answers=2)
+    store = Store(str(tmp_path / "out"))
+    rows = [row for path in store.list("extract/texts") for row in store.read_table(path).to_pylist()]
+    assert store.schema("extract/texts/part-00000.parquet").equals(TEXTS)
+    texts = {}
+    for row in rows:
+        assert len(row["text"]) <= 50
+        texts.setdefault(row["doc_id"], []).append(row["text"])
+    assert {row["doc_id"] for row in kept + rejected} == set(texts)
+    assert sorted("\n".join(pieces) for pieces in texts.values()) == [
+        "国旗法\n第一章 总则\n第一条 甲。\n第二条 乙。\n第三条 丙。\n附则\n第四条 甲。",
+        "问？\n答一。\n答二。\n答三。\n答四。",
+    ]
 
 
 def test_reading_comprehension_has_a_document_per_passage(tmp_path):

@@ -20,7 +20,8 @@ DOINGS = "清洗修理保养安装拆开存放搬运上油晾干检查更换包�
 
 
 def made(folder, raw, *overrides, until="mine"):
-    recipe = load_recipe(None, ["similarity.threshold=-1", "mine.share=1.0", "shard.min_pretrain_chars=1", *overrides])
+    plain = ["similarity.threshold=-1", "mine.share=1.0", "shard.min_pretrain_chars=1", "filter.disable=[repetition]"]
+    recipe = load_recipe(None, [*plain, *overrides])
     with BuildProgress() as progress:
         build([str(raw)], str(folder), recipe, Options(workers=1, until=until), progress)
     return str(folder)

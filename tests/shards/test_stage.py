@@ -13,12 +13,14 @@ from cmtp.engine.stage import StageRun
 from cmtp.engine.store import Store
 from cmtp.errors import UsageError
 from cmtp.extract.stage import ExtractStage
+from cmtp.filters.screen import filter_work
+from cmtp.filters.settings import FilterSettings
 from cmtp.order import order_keys
 from cmtp.recipe import Recipe
-from cmtp.schema import PAIRS, REJECTS
+from cmtp.schema import PAIRS, REJECTS, TEXTS
 from cmtp.shards.manifest import make_manifest
 from cmtp.shards.publish import is_published, publish
-from cmtp.shards.settings import ShardWork
+from cmtp.shards.settings import ShardWork, TextWork
 from cmtp.shards.stage import ShardStage, TableInput
 from cmtp.shards.verify import verify
 from tests.rows import rejects_table
@@ -27,16 +29,25 @@ from tests.shards.rows import pairs
 
 def shard(store, tables, shard_bytes=1 << 20):
     """Run the shard stage; its tables are in ``tables/`` of its folder."""
-    settings = ShardWork(seed=42, shard_bytes=shard_bytes, min_pretrain_chars=8, held_out=None)
+    texts = TextWork(filter=filter_work(FilterSettings(disable=["repetition"])), rejects=None)
+    settings = ShardWork(seed=42, shard_bytes=shard_bytes, min_pretrain_chars=8, held_out=None, texts=texts)
     return run_alone(ShardStage(tables), store, settings, [], input_fingerprint="x", executor=SerialExecutor())
+
+
+def whole_texts(rows, start, stop):
+    """The passages of the documents whose first pair is one of rows start to stop, as TEXTS."""
+    texts = rows.slice(start + start % 2, max(0, stop + stop % 2 - start - start % 2))
+    return texts.select(["doc_id", "passage", "relation", "source"]).rename_columns(TEXTS.names).cast(TEXTS)
 
 
 def make(tmp_path, cuts=(100, 40), shard_bytes=1 << 20, chars=60, until_publish=True):
     """A build of one stage whose kept rows lie in parts of the given sizes."""
     store = Store(str(tmp_path))
-    ledger, parts, start = Ledger(), [], 0
+    ledger, parts, texts, start = Ledger(), [], [], 0
     for i, size in enumerate(cuts):
         part = pairs(size, start, passage_chars=chars)
+        texts.append(f".work/extract-x/texts/part-{i:05d}.parquet")
+        store.write_table(texts[-1], whole_texts(pairs(start + size + 1, passage_chars=chars), start, start + size))
         ledger.take(part)
         ledger.keep(part)
         parts.append(f".work/extract-x/kept/part-{i:05d}.parquet")
@@ -48,7 +59,7 @@ def make(tmp_path, cuts=(100, 40), shard_bytes=1 << 20, chars=60, until_publish=
     store.write_table(".work/extract-x/rejects/part-00000.parquet", lost)
     tables = [
         TableInput("pairs", parts),
-        TableInput("pretrain", parts),
+        TableInput("pretrain", texts),
         TableInput("rejects/extract", [".work/extract-x/rejects/part-00000.parquet"]),
     ]
     done = shard(store, tables, shard_bytes)

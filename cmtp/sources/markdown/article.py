@@ -11,6 +11,8 @@ from cmtp.sources.markdown.boilerplate import is_navigation, strip
 from cmtp.sources.markdown.inline import plain
 from cmtp.text.clean import paragraphs as clean_lines
 
+_ANCHOR: Final = re.compile(r"\s*\{#[^{}\s]*\}\s*$")
+"""The name of a heading's link, as VuePress and Pandoc write it: 插槽 {#slots}."""
 _SPACED: Final = re.compile(r"(?<!\S)([\u4e00-\u9fff])\s+([\u4e00-\u9fff])(?!\S)")
 
 
@@ -52,7 +54,7 @@ def read_markdown(text: str, origin: str, source: str) -> Article:
 
 def _heading(lines: list[str], references: set[str]) -> str:
     """A heading's text on one line; characters spaced out for looks (总 则) are joined."""
-    text = plain(lines, references)
+    text = _ANCHOR.sub("", plain(lines, references))
     return _SPACED.sub(r"\1\2", text.replace("\n", " ")).strip() if " " in text or "\n" in text else text
 
 
