@@ -49,10 +49,10 @@ class Rule:
         sides: which sides are measured; it is enough that one of them is beyond the limit.
         expression: gives the value from the columns of `measure`, `phrases` and `verdict.PAIR_COLUMNS`; null where the
             rule does not apply.
-        fires: whether the rule rejects above or below the limit. A value that equals it passes.
         limit: the built-in threshold.
         basis: where the limit comes from.
         unit: what the value counts, for the evidence.
+        fires: whether the rule rejects above or below the limit. A value that equals it passes.
         relations: limits of single relations.
         only: the relations the rule is for; None: all.
         language: the rule is off when the recipe's language is any.
@@ -65,10 +65,10 @@ class Rule:
     name: str
     sides: tuple[Side, ...]
     expression: Expression
-    fires: Literal["above", "below"]
     limit: float
     basis: str
     unit: str
+    fires: Literal["above", "below"] = "above"
     relations: Mapping[str, float] = field(default_factory=dict)
     only: frozenset[str] | None = None
     language: bool = False
@@ -173,6 +173,25 @@ def lone_signs(c: SideColumns) -> pl.Expr:
 def numbers(c: SideColumns) -> pl.Expr:
     """Share of numbers among the units, where there are 20 numbers: two addresses or a value answer a question."""
     return pl.when(c("numbers") >= 20).then(c("numbers") / c("units"))
+
+
+def answer_numbers(c: SideColumns) -> pl.Expr:
+    """Share of numbers among the units of an answer, where there are 40 of three digits on average.
+
+    The even numbers to 100 and the primes below 1,000 have fewer digits; a device's log has more.
+    """
+    long = c("digits") >= 3 * c("numbers")
+    return pl.when((c("numbers") >= 40) & long).then(c("numbers") / c("units"))
+
+
+def stuffing(c: SideColumns) -> pl.Expr:
+    """Share of the most frequent pair of characters in a text that has neither function words nor sentences.
+
+    A list, one entry a line, is left out: its lines have at most 12 Han characters on average.
+    """
+    loose = (c("han") >= 40) & (c("stops") < 0.03 * c("han")) & (c("ends") * 60 < c("han"))
+    loose &= c("han") > 12 * c("lines")
+    return pl.when(loose).then(c("bigram_chars") / c("prose").clip(1))
 
 
 def spaced(c: SideColumns) -> pl.Expr:

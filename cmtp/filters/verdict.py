@@ -203,7 +203,7 @@ def _quoted(rule: Rule, texts: pl.Series, row: int, pair: int) -> list[str]:
         strings = text.str.extract_many(phrases.phrases(_LIST_OF_RULE[rule.name]), leftmost=True)[0].to_list()
     elif rule.reason == "template":
         strings = text.str.extract_all(phrases.PLACEHOLDER)[0].to_list()
-    elif rule.name == "repetition.pair" and pair:
+    elif rule.name in ("keyword_stuffing", "repetition.pair") and pair:
         strings = [chr(pair >> 21) + chr(pair & 0x1FFFFF)]
     elif rule.reason in ("boilerplate_title", "empty_answer"):
         strings = [text[0][:_QUOTED_CHARS]]

@@ -384,7 +384,7 @@ def test_passage_does_not_vanish_with_a_near_query(tmp_path):
         row(QUESTION.replace("请问", ""), "打开设置", relation="question_answer"),
     ]
     better = set()
-    for number in range(4):
+    for number in range(16):
         other = row(f"照片在哪里备份，问题{number}", "打开设置", relation="question_answer")
         better.add(pairs.in_order([rows[1], other])[0] is other)
         kept, rejects, _, _ = run(tmp_path, [*rows, other], folder=str(number), near="query+passage")

@@ -135,6 +135,6 @@ def test_a_wrong_rule_is_refused_when_it_is_made(change, said):
 
 @pytest.mark.parametrize("measure", [lambda texts: texts, lambda texts: pl.Series([1]), lambda texts: 3])
 def test_a_measure_gives_one_number_per_text(measure):
-    rule = Rule("a", ("passage",), lambda c: c("measure"), "above", 1, "chosen", "", measure=measure)
+    rule = Rule("a", ("passage",), lambda c: c("measure"), 1, "chosen", "", measure=measure)
     with pytest.raises(CmtpError, match="rule a: its measure gives"):
         rule.measured(pl.Series(["一", "二"]))

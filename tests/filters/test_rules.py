@@ -44,6 +44,8 @@ PASSAGES = [
     ("spaced_out", "石 桥 每 隔 五 年 检 修 一 次 ， 先 清 除 杂 草 。", "春 夏 秋 冬 四季的花：" + PROSE),
     ("error_page", "您访问的页面不存在或者已经被移走，请检查网址的拼写，或者返回网站的首页。",
      PROSE + "如果这个页面不存在，可以在历史记录里找。"),
+    ("keyword_stuffing", "北京装修,北京装修公司,北京家装,北京装修报价,北京别墅装修,北京旧房装修,北京装修网,北京装修队",
+     PROSE),
     ("spun_text", "杭州西湖的历史沿革？想知道杭州西湖的历史沿革，先问杭州西湖的历史沿革好，再看杭州西湖的历史沿革排行，"
      "杭州西湖的历史沿革呢？", PROSE + "杭州西湖的历史沿革呢，说到杭州西湖的历史沿革，书很多。"),
     ("repetition.lines", "今天是个好日子\n" * 8, "今天是个好日子\n明天也是好日子\n" + PROSE + "\n今天是个好日子"),
@@ -108,7 +110,7 @@ def test_every_rule_turns_at_its_threshold(query, rule, bad, good):
 
 def test_every_rule_has_a_golden_case():
     here = {rule for rule, *_ in [*PASSAGES, *QUERIES]}
-    elsewhere = {"language.none", "too_short.advice", "refusal"}
+    elsewhere = {"language.none", "too_short.advice", "refusal", "digits.answer"}
     assert {rule.name for rule in RULES} == here | elsewhere
 
 
@@ -283,6 +285,20 @@ def test_lost_characters_of_a_poem_are_no_repetition():
             "雨霜以成歲，看舊感前聞。愛景隨朝日，凝陰積暮雲。\n囗囗囗囗囗，忘言酒暫醺。囗囗囗囗囗，囗囗囗囗囗。",
         )
     )
+
+
+def test_a_log_without_a_word_answers_nothing():
+    log = "".join(f"{1000 + i} 77{30 + i} 20200417 083012 1142 65535 2048\n" for i in range(8))
+    gone("digits.answer", ("日志是什么意思", log, "question_answer"))
+    kept(("日志是什么意思", log + "每行是一次读数：编号、设备、日期、时间、温度、状态。", "question_answer"))
+
+
+def test_a_phrase_over_and_over_answers_nothing():
+    answer = (
+        "顶一下顶一下顶一下顶一下顶一下，帮顶帮顶帮顶帮顶帮顶帮顶，路过路过路过路过路过路过路过，支持支持支持支持支持支持支持支持，"
+        "哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈哈，顶一下顶一下顶一下顶一下顶一下顶一下顶一下"
+    )
+    gone("repetition.ngrams", ("大家都还在吗", answer, "question_answer"))
 
 
 def test_numbers_that_answer_are_no_rows_of_digits():
