@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from cmtp.threads import limit_threads, usable_cores
-from tests.builds import SAMPLE, made_once, program
+from tests.builds import SAMPLE, cli, made_once
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # nothing is fetched, and what would be fails at once
 limit_threads()  # as in every process of a build, before a library reads it
@@ -28,11 +28,11 @@ def pytest_xdist_auto_num_workers():
 
 @pytest.fixture(scope="session")
 def sample_shards(tmp_path_factory):
-    """The sample corpus, built by the command line with two workers; not to be changed."""
+    """The sample corpus, built in one process, so that kernels are compiled once; not to be changed."""
     return made_once(
         tmp_path_factory,
         "sample-shards",
-        lambda out: program("build", "--source", SAMPLE / "raw", "--out", out, "--workers", 2),
+        lambda out: cli("build", "--source", SAMPLE / "raw", "--out", out, "--workers", 1),
     )
 
 
