@@ -16,7 +16,7 @@ class Relation:
         query: what the query is: a ``title`` or heading over the passage; a ``question``; a ``search`` of a few words;
             a ``topic``; a ``text`` of the same kind as the passage.
         symmetric: both sides are texts of one kind, so either may be the query and no retrieval instruction is needed.
-        shares_passage: many queries were written for one passage of one document. Dedup counts them as one use of it.
+        shares_passage: many queries were written for one passage. Dedup keeps them all.
         own_text: the query is running text that the passage does not repeat, so pretraining reads it too.
     """
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,15 +28,15 @@ def _query_equals_passage(verdicts: Verdicts, layout: Layout, settings: DedupWor
     return [json.dumps({"rule": "the comparison forms of query and passage are equal"})] * len(verdicts)
 
 
-def _copies(limit: str | None) -> Callable[[Verdicts, Layout, DedupWork], list[str]]:
+def _copies(verdicts: Verdicts, layout: Layout, settings: DedupWork) -> list[str]:
     """For copies: how many rows the group has, and the setting that says how many may stay."""
-
-    def texts(verdicts: Verdicts, layout: Layout, settings: DedupWork) -> list[str]:
-        allowed = {limit: getattr(settings, limit)} if limit else {}
-        found = zip(verdicts.group_size.tolist(), verdicts.kept_cut.tolist(), strict=True)
-        return [json.dumps({"copies": size, **allowed} | _fate(cut)) for size, cut in found]
-
-    return texts
+    limits = {Match.QUERY: "max_per_query", Match.PASSAGE: "max_per_passage", Match.ANSWER: "max_per_answer"}
+    allowed = {match: {name: getattr(settings, name)} for match, name in limits.items()}
+    columns = (verdicts.group_size.tolist(), map(Match, verdicts.match.tolist()), verdicts.kept_cut.tolist())
+    return [
+        json.dumps({"copies": size, **allowed.get(match, {})} | _fate(cut))
+        for size, match, cut in zip(*columns, strict=True)
+    ]
 
 
 def _fate(kept_cut: int) -> dict[str, str]:
@@ -87,11 +86,11 @@ def _in_older_release(verdicts: Verdicts, layout: Layout, settings: DedupWork) -
 _FORMS = {
     Reason.CONTAMINATED: _contaminated,
     Reason.QUERY_EQUALS_PASSAGE: _query_equals_passage,
-    Reason.DUPLICATE_PAIR: _copies(None),
-    Reason.DUPLICATE_SWAPPED: _copies(None),
-    Reason.DUPLICATE_QUERY: _copies("max_per_query"),
+    Reason.DUPLICATE_PAIR: _copies,
+    Reason.DUPLICATE_SWAPPED: _copies,
+    Reason.DUPLICATE_QUERY: _copies,
     Reason.NEAR_DUPLICATE_QUERY: _near,
-    Reason.DUPLICATE_PASSAGE: _copies("max_per_passage"),
+    Reason.DUPLICATE_PASSAGE: _copies,
     Reason.NEAR_DUPLICATE: _near,
     Reason.IN_OLDER_RELEASE: _in_older_release,
 }

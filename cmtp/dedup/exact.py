@@ -14,7 +14,7 @@ import numpy as np
 from cmtp.dedup.exchange import U8, Array, key_range
 from cmtp.dedup.layout import Layout
 from cmtp.dedup.policy import is_cut
-from cmtp.dedup.records import KeyRows
+from cmtp.dedup.records import KeyRows, Use
 from cmtp.dedup.settings import DedupWork
 from cmtp.dedup.verdicts import Match, Reason, Verdicts
 from cmtp.engine.task import Job, Result
@@ -48,21 +48,36 @@ def decide_queries(job: Job[DedupWork], index: int) -> Result:
 
 
 def decide_passages(job: Job[DedupWork], index: int) -> Result:
-    """Reject the rows beyond `max_per_passage` in one range of passage keys.
+    """Reject the rows beyond `max_per_passage` and `max_per_answer` in one range of passage keys.
 
-    Rows that went as near-duplicates of another query in the meantime are left out, for they must not take a passage
-    with them.
+    1. Leave out the rows that went as near-duplicates of another query in the meantime, for they must not take a
+       passage with them.
+    2. Reject those whose passage an older release has.
+    3. Of the others the titles are counted by themselves, and the questions by themselves. Questions that were written
+       for the passage all stay.
     """
     layout = Layout.load(job.store, job.folder)
     rows = layout.survivors("query").read(index)
     read, read_bytes = len(rows), rows.nbytes
     if job.settings.near == "query+passage":
         rows = rows.take(~np.isin(rows.row, layout.verdict_rows("near-query")))
-    cap = job.settings.max_per_passage
-    losers = find_losers(rows, (rows.passage_a, rows.passage_b), layout.own_rows, cap, units=rows.dedup_unit)
-    reason, match = _all(losers, Reason.DUPLICATE_PASSAGE), _all(losers, Match.PASSAGE)
-    layout.write_verdicts("passage", index, _verdicts(rows, losers, reason, match))
+    older = rows.row >= layout.own_rows
+    issued = rows.take(np.isin(rows.passage_a, rows.passage_a[older]))
+    verdicts = [_beyond(issued, layout.own_rows, cap=1, match=Match.PASSAGE)]
+    verdicts[0] = verdicts[0].take(verdicts[0].reason == Reason.IN_OLDER_RELEASE)
+    rows = rows.take(~older & ~np.isin(rows.row, verdicts[0].row))
+    for use, cap, match in (
+        (Use.TITLED, job.settings.max_per_passage, Match.PASSAGE),
+        (Use.ASKED, job.settings.max_per_answer, Match.ANSWER),
+    ):
+        verdicts.append(_beyond(rows.take(rows.use == use), layout.own_rows, cap=cap, match=match))
+    layout.write_verdicts("passage", index, Verdicts.concat(verdicts))
     return Result(rows=read, bytes=read_bytes)
+
+
+def _beyond(rows: KeyRows, own_rows: int, *, cap: int, match: Match) -> Verdicts:
+    losers = find_losers(rows, (rows.passage_a, rows.passage_b), own_rows, cap)
+    return _verdicts(rows, losers, _all(losers, Reason.DUPLICATE_PASSAGE), _all(losers, match))
 
 
 class Losers(NamedTuple):
@@ -102,20 +117,18 @@ def _verdicts(rows: KeyRows, losers: Losers, reason: U8, match: U8) -> Verdicts:
     )
 
 
-def find_losers(rows: KeyRows, key: tuple[Array, Array], own_rows: int, cap: int, units: Array | None = None) -> Losers:
-    """Rows beyond those of the first `cap` units of their key.
+def find_losers(rows: KeyRows, key: tuple[Array, Array], own_rows: int, cap: int) -> Losers:
+    """Rows beyond the first `cap` of their key.
 
     1. Find the rows whose key occurs more than once, by its first half.
     2. Sort them by key, then by policy. Rows of older releases come first there.
-    3. Number the units of each key in the order in which they come: 0, 0, 1, 0, 2 for the units A, A, B, A, C.
-    4. A row loses if the number of its unit is not below `cap`. Rows of older releases never lose.
+    3. A row loses if `cap` rows of its key come before it. Rows of older releases never lose.
 
     Args:
         rows: rows in any order.
         key: uint64[rows] each: the two halves of the key.
         own_rows: rows of the build itself; higher row numbers are of older releases.
-        cap: units of one key whose rows stay.
-        units: integers[rows]; rows of one unit count as one. None: each row is a unit of its own.
+        cap: rows of one key that stay.
     """
     shared = repeated(key[0])
     shared = shared[np.lexsort([column[shared] for column in (*reversed(rows.policy_order), key[1], key[0])])]
@@ -124,30 +137,12 @@ def find_losers(rows: KeyRows, key: tuple[Array, Array], own_rows: int, cap: int
     group, heads = np.cumsum(first) - 1, np.flatnonzero(first)
     sizes = np.diff(np.append(heads, len(shared)))
     older = rows.row[shared] >= own_rows
-    ordinal = _unit_ordinals(group, heads, (rows.row if units is None else units)[shared])
-    beyond = (ordinal >= cap) & ~older
+    place = np.arange(len(shared)) - heads[group]
+    beyond = (place >= cap) & ~older
     to_older = np.zeros(int(beyond.sum()), bool)
     if older.any():
-        filled = np.maximum.reduceat(np.where(older, ordinal + 1, 0), heads) >= cap
+        filled = np.add.reduceat(older.astype(np.int64), heads) >= cap
         to_older = filled[group[beyond]]
     others = np.ones(len(rows), bool)
     others[shared[beyond]] = False
     return Losers(shared[beyond], shared[heads[group[beyond]]], sizes[group[beyond]], to_older, others)
-
-
-def _unit_ordinals(group: Array, heads: Array, unit: Array) -> Array:
-    """For each row, how many other units come before its own in its group: int64[rows].
-
-    Args:
-        group: int64[rows], ascending from 0.
-        heads: where each group starts.
-        unit: integers[rows].
-    """
-    rows = np.arange(len(group))
-    by_unit = np.lexsort((rows, unit, group))
-    starts = np.ones(len(rows), bool)
-    starts[1:] = (group[by_unit][1:] != group[by_unit][:-1]) | (unit[by_unit][1:] != unit[by_unit][:-1])
-    first_of_unit = np.empty(len(rows), np.int64)  # the first row of each row's unit in its group
-    first_of_unit[by_unit] = by_unit[starts][np.cumsum(starts) - 1]
-    before = np.cumsum(first_of_unit == rows) - 1
-    return np.asarray(before[first_of_unit] - before[heads[group]])

@@ -16,12 +16,14 @@ import pyarrow as pa
 from cmtp.dedup.components import assign_batches, count_members, join_edges
 from cmtp.dedup.exchange import U64, Array
 from cmtp.dedup.layout import Batches, Layout
-from cmtp.dedup.records import MemberRows, TextRows
+from cmtp.dedup.records import MemberRows, TextRows, Use, uses_of
 from cmtp.dedup.settings import DedupWork
 from cmtp.engine.figures import most, total
 from cmtp.engine.task import Job, Result
 from cmtp.ids import id_halves
 from cmtp.schema import Side
+from cmtp.text.compare import fold
+from cmtp.text.hashes import hash_folded
 
 SLOT_ROWS: Final = 32_768
 """Rows whose texts a verifying task holds at a time, about."""
@@ -103,8 +105,10 @@ def gather_texts(job: Job[DedupWork], index: int, side: Side) -> Result:
     settings = job.settings
     members = layout.members(side).read_writer(index)
     members = members.take(np.argsort(members.slot, kind="stable"))  # before the texts are taken: they are copied once
-    subjects = ["query"] if side == "passage" and settings.same_subject else []
-    table = layout.read_pairs(index, ["pair_id", side, "doc_id", *subjects])
+    subjects = side == "passage" and settings.same_subject
+    table = layout.read_pairs(
+        index, ["pair_id", "doc_id", "relation", "query", *(["passage"] if side == "passage" else [])]
+    )
     table = table.take(pa.array(members.row.astype(np.int64) - layout.starts[index]))
     id_high, id_low = id_halves(table["pair_id"])
     ranked, sketches = layout.order.read_writer(index), layout.sketches(side).read_writer(index)
@@ -114,6 +118,7 @@ def gather_texts(job: Job[DedupWork], index: int, side: Side) -> Result:
     texts = TextRows(
         row=members.row,
         document=id_halves(table["doc_id"])[1] if document_matters else id_low,
+        use=_compared_uses(table) if side == "passage" else np.zeros(table.num_rows, np.uint64),
         rank=ranked.rank,
         document_key=ranked.document,
         text_key=ranked.text,
@@ -125,3 +130,11 @@ def gather_texts(job: Job[DedupWork], index: int, side: Side) -> Result:
     )
     layout.texts(side).write(index, texts, members.slot)
     return Result(rows=len(members), bytes=table.nbytes)
+
+
+def _compared_uses(table: pa.Table) -> U64:
+    """uint64[rows]: see `TextRows.use`."""
+    uses = uses_of(table)
+    out, written = uses.astype(np.uint64), uses == Use.WRITTEN
+    out[written] = hash_folded(fold(table["query"].filter(pa.array(written))))[:, 0] | np.uint64(1 << 63)
+    return out

@@ -24,6 +24,7 @@ class Rows(NamedTuple):
 
     Attributes:
         document: uint64[rows], hash of the document; rows that share one are not compared.
+        use: uint64[rows], see `TextRows.use`; rows that differ in it are not compared, unless one of them is fixed.
         form: uint64[rows], hash of the comparison form; the exact exchange has decided about rows that share one.
         lengths: uint32[rows], characters of comparison form.
         numbers: uint64[rows], hash of the sequence of numbers, negations and Latin letters.
@@ -32,6 +33,7 @@ class Rows(NamedTuple):
     """
 
     document: np.ndarray
+    use: np.ndarray
     form: np.ndarray
     lengths: np.ndarray
     numbers: np.ndarray
@@ -122,10 +124,17 @@ def least_slots(permutations: int, threshold: float) -> int:
     return permutations
 
 
-def rows_of(folded: Folded, document: np.ndarray, fixed: np.ndarray, sketch: np.ndarray) -> Rows:
+def rows_of(folded: Folded, document: np.ndarray, *, use: np.ndarray, fixed: np.ndarray, sketch: np.ndarray) -> Rows:
     """What is held of every row; the arguments are as the attributes of Rows."""
-    form = hash_folded(folded)[:, 0].copy()
-    return Rows(document, form, folded.lengths.astype(np.uint32), numbers_of(folded).sequences, sketch, fixed)
+    return Rows(
+        document=document,
+        use=use,
+        form=hash_folded(folded)[:, 0].copy(),
+        lengths=folded.lengths.astype(np.uint32),
+        numbers=numbers_of(folded).sequences,
+        sketch=sketch,
+        fixed=fixed,
+    )
 
 
 def sets_of(folded: Folded, queries: Folded, rows: np.ndarray, total: int, width: int) -> Sets:
@@ -170,6 +179,7 @@ def _promising(a: np.ndarray, b: np.ndarray, rows: Rows, limits: CopyLimits, out
         out[i] = (
             not (rows.fixed[left] and rows.fixed[right])
             and rows.document[left] != rows.document[right]
+            and (rows.use[left] == rows.use[right] or rows.fixed[left] or rows.fixed[right])
             and rows.form[left] != rows.form[right]
             and (
                 rows.numbers[left] == rows.numbers[right] or min(rows.lengths[left], rows.lengths[right]) > limits.chars

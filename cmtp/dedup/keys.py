@@ -14,7 +14,7 @@ from cmtp.dedup.contamination import load_index
 from cmtp.dedup.exchange import U64, Array, key_range
 from cmtp.dedup.index import find_overlaps
 from cmtp.dedup.layout import Layout, near_sides
-from cmtp.dedup.records import KeyRows, OrderRows
+from cmtp.dedup.records import KeyRows, OrderRows, uses_of
 from cmtp.dedup.settings import DedupWork
 from cmtp.dedup.verdicts import Match, Reason, Verdicts
 from cmtp.engine.task import Job, Result
@@ -24,12 +24,8 @@ from cmtp.schema import SIDES, Side
 from cmtp.text.compare import Folded, fold
 from cmtp.text.hashes import hash_texts, pair_keys
 
-_SHARE_PASSAGE: Final = relations_where(lambda relation: relation.shares_passage)
 _ASK_QUESTIONS: Final = relations_where(lambda relation: relation.query == "question")
 """The relations that `near: query+passage` looks at. Titles of different texts may be alike."""
-
-_OLDER_UNIT: Final = np.uint64(0x5851F42D4C957F2D)
-"""Changes the unit of an older release's row: a question about a passage of that release is of another unit."""
 
 
 def send_keys(job: Job[DedupWork], index: int) -> Result:
@@ -75,7 +71,7 @@ def send_keys(job: Job[DedupWork], index: int) -> Result:
         origin=id_halves(table["doc_id"])[0],
         id_high=id_high,
         id_low=id_low,
-        dedup_unit=id_high ^ _OLDER_UNIT if older else _dedup_units(table, id_high),
+        use=uses_of(table),
         swapped=swapped.astype(np.uint8),
         pair_a=_blend(low[:, 0], high[:, 0]),
         pair_b=_blend(low[:, 1], high[:, 1]),
@@ -117,11 +113,6 @@ def _verdicts(
 def _has_relation(table: pa.Table, names: tuple[str, ...]) -> Array:
     """bool[rows]: whether the relation of each pair is one of these."""
     return pc.is_in(table["relation"].cast(pa.string()), pa.array(names)).to_numpy()  # type: ignore[no-any-return]
-
-
-def _dedup_units(table: pa.Table, id_high: U64) -> U64:
-    """The document where many queries were written for one of its passages; the pair itself for other relations."""
-    return np.where(_has_relation(table, _SHARE_PASSAGE), id_halves(table["doc_id"])[0], id_high)
 
 
 def _blend(low: Array, high: Array) -> Array:

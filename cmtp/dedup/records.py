@@ -3,12 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cmtp.dedup.exchange import U8, U32, U64, Array, Columns
 from cmtp.dedup.policy import compact
+from cmtp.relations import RELATIONS
+
+
+class Use(IntEnum):
+    """How a query uses its passage; rows of one use are counted and compared with each other alone."""
+
+    TITLED = 0
+    """The query is a title or heading."""
+    ASKED = 1
+    """Somebody asked, and the passage was the answer; or both sides are texts of one kind."""
+    WRITTEN = 2
+    """The query was written for the passage, and so were others."""
+
+
+_USES: Final = pa.table(
+    {
+        "relation": pa.array(RELATIONS),
+        "use": pa.array(
+            [
+                Use.TITLED if one.query == "title" else Use.WRITTEN if one.shares_passage else Use.ASKED
+                for one in RELATIONS.values()
+            ],
+            pa.uint8(),
+        ),
+    }
+)
+
+
+def uses_of(table: pa.Table) -> U8:
+    """uint8[rows]: the `Use` of each pair, by its relation."""
+    found = pc.index_in(table["relation"].cast(pa.string()), _USES["relation"].combine_chunks())
+    return _USES["use"].take(found).to_numpy()  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -23,7 +58,7 @@ class KeyRows(Columns):
         origin: upper half of its doc_id, which decides between copies of a document.
         id_high: upper half of its pair_id.
         id_low: lower half.
-        dedup_unit: rows of one unit count as one use of a passage: the questions about a passage of one document.
+        use: a Use.
         swapped: 1 where the passage's hash is the lower one; a pair and its swapped copy have one pair key.
         pair_a: upper half of the 128-bit key of the pair.
         pair_b: lower half.
@@ -40,7 +75,7 @@ class KeyRows(Columns):
     origin: U64
     id_high: U64
     id_low: U64
-    dedup_unit: U64
+    use: U8
     swapped: U8
     pair_a: U64
     pair_b: U64
@@ -135,6 +170,8 @@ class TextRows(Columns):
     Attributes:
         row: its number.
         document: hash of its document, or of the row alone where rows of one document are compared.
+        use: only rows of one use are compared: a Use, or for WRITTEN a hash of the query, so that a near copy of a
+            passage keeps its own questions.
         rank: of the policy.
         document_key: as `document` in KeyRows.
         text_key: as `text` in KeyRows.
@@ -147,6 +184,7 @@ class TextRows(Columns):
 
     row: U32
     document: U64
+    use: U64
     rank: U32
     document_key: U64
     text_key: U64

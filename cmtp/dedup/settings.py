@@ -13,7 +13,12 @@ class DedupSettings(Settings):
     """Exact and near duplicates."""
 
     max_per_passage: Annotated[int, Field(ge=1)] = 1
-    """Pairs that may share one passage. Questions about one passage of one document count as one pair."""
+    """Titles and headings that may share one passage. What stands under several is a formula (本条例自公布之日起施行),
+    an advertisement, or the same text twice."""
+    max_per_answer: Annotated[int, Field(ge=1)] = 20
+    """Questions that may share one answer, and topics or texts their counterpart. Two questions with one answer are two
+    pairs; an answer to dozens is a label (负面) or a stock phrase. Questions that were written for a passage
+    (question_passage, query_document) are all kept."""
     max_per_query: Annotated[int, Field(ge=1)] = 20
     """Pairs that may share one query. This caps boilerplate titles."""
     near: Literal["passage", "query+passage", "off"] = "passage"

@@ -28,7 +28,7 @@ class DedupStage(Stage[DedupWork]):
     name: ClassVar[str] = "dedup"
     settings: ClassVar[type[DedupSettings]] = DedupSettings
     reads: ClassVar[tuple[str, ...]] = ("screen", "score")
-    explained_by: ClassVar[str] = "dedup.threshold, dedup.max_per_passage or dedup.max_per_query"
+    explained_by: ClassVar[str] = "dedup.threshold, dedup.max_per_passage, dedup.max_per_answer or dedup.max_per_query"
 
     def resolve(self, recipe: RecipeBase, before: Mapping[str, StageFolder]) -> DedupWork:
         """See Stage.

@@ -39,6 +39,7 @@ class Match(IntEnum):
     PASSAGE = 3
     NEAR_QUERY = 4
     NEAR_PASSAGE = 5
+    ANSWER = 6
 
     @property
     def label(self) -> str:

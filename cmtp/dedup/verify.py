@@ -55,7 +55,8 @@ class _Batch:
             texts = self._read(slot)
             folded = fold(texts.text)
             older = texts.row >= layout.own_rows
-            parts.append(rows_of(folded, texts.document, older, bytes_of(texts.sketch)))
+            sketch = bytes_of(texts.sketch)
+            parts.append(rows_of(folded, texts.document, use=texts.use, fixed=older, sketch=sketch))
             ids.append((texts.row, texts.id_high, texts.id_low, is_cut(texts.rank)))
             self.starts.append(self.starts[-1] + len(texts))
             if len(slots) == 1:

@@ -68,6 +68,40 @@ def test_cap_per_passage(tmp_path, cap):
     assert all(json.loads(one["evidence"]) == {"copies": 4, "max_per_passage": cap} for one in rejects)
 
 
+def test_questions_share_an_answer_up_to_a_cap_of_their_own(tmp_path):
+    """A title and three questions over one text: the title does not count among the questions."""
+    rows = [row(f"问题{i}号", BODY, relation="question_answer") for i in range(3)] + [row("民法典", BODY)]
+    kept, _, _, _ = run(tmp_path, rows)
+    assert pairs.ids(kept) == pairs.ids(rows)
+    kept, rejects, _, _ = run(tmp_path, rows, folder="two", max_per_answer=2)
+    assert len(kept) == 3
+    assert rows[3]["pair_id"] in pairs.ids(kept)
+    assert [json.loads(one["evidence"]) for one in rejects] == [{"copies": 3, "max_per_answer": 2}]
+
+
+def test_questions_written_for_a_passage_all_stay(tmp_path):
+    """In whatever documents they lie; a question that stands twice stays once, with the others of its document."""
+    ask = "question_passage"
+    first = [row(f"问题{i}号", BODY, doc="a", relation=ask, name=f"a{i}") for i in range(4)]
+    again = [row(f"问题{i}号", BODY, doc="b", relation=ask, name=f"b{i}") for i in range(2)]
+    other = [row(f"别的问题{i}号", BODY, doc="c", relation=ask) for i in range(3)]
+    kept, rejects, _, _ = run(tmp_path, first + again + other, max_per_answer=1)
+    assert sorted(one["query"] for one in kept) == sorted(one["query"] for one in first + other)
+    assert {one["reason"] for one in rejects} == {"duplicate_pair"}
+
+
+def test_of_two_copies_of_a_document_the_pairs_of_one_stay(tmp_path):
+    rows = [
+        row(f"问题{i}号", BODY, doc=doc, relation="question_passage", name=f"{doc}{i}")
+        for doc in "ab"
+        for i in range(9)
+    ]
+    kept, rejects, _, _ = run(tmp_path, rows, partitions=2)
+    assert len(kept) == 9
+    assert len({one["doc_id"] for one in kept}) == 1
+    assert {one["kept_id"] for one in rejects} == set(pairs.ids(kept))
+
+
 def test_cap_per_query_keeps_the_longest(tmp_path):
     rows = [row("公告", f"{'内容'[i % 2]}第{i}号公告的正文" + "，其一" * i) for i in range(6)]
     kept, rejects, _, _ = run(tmp_path, rows, max_per_query=2)

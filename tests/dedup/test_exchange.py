@@ -45,9 +45,9 @@ def key_rows(key, rank):
     return KeyRows(**columns | numbers | {"id_high": np.arange(count).astype(np.uint64)})
 
 
-def losers(key, rank, cap, own_rows=1 << 32, units=None):
+def losers(key, rank, cap, own_rows=1 << 32):
     rows = key_rows(np.array(key, np.uint64), rank)
-    found = find_losers(rows, (rows.passage_a, rows.passage_b), own_rows, cap, units)
+    found = find_losers(rows, (rows.passage_a, rows.passage_b), own_rows, cap)
     assert sorted(found.row.tolist()) == np.flatnonzero(~found.others).tolist()
     return found
 
@@ -64,15 +64,6 @@ def test_losers_are_those_beyond_the_cap(rows, cap):
             expected[i] = (ranked[0][1], len(ranked))
     found = zip(lost.row, lost.kept, lost.group_size, strict=True)
     assert {int(a): (int(b), int(c)) for a, b, c in found} == expected
-
-
-def test_rows_of_one_unit_count_as_one():
-    key, rank, units = [7, 7, 7, 7, 7, 8], range(6), np.array([1, 2, 1, 3, 2, 1])
-    lost = losers(key, rank, 1, units=units)
-    assert sorted(lost.row.tolist()) == [1, 3, 4]  # rows 0 and 2 are of the first unit
-    assert set(lost.kept.tolist()) == {0}
-    assert set(lost.group_size.tolist()) == {5}
-    assert losers(key, rank, 2, units=units).row.tolist() == [3]
 
 
 def test_rows_of_older_releases_never_lose_and_fill_what_may_share_a_key():

@@ -31,7 +31,13 @@ def test_sketches_let_similar_texts_through_and_hold_back_most_others():
     folded = fold(pa.array(texts + others))
     many = len(texts)
     document = np.arange(2 * many).astype(np.uint64)
-    rows = rows_of(folded, document, np.zeros(2 * many, bool), signatures(folded, 128, 5, 42).astype(np.uint8))
+    rows = rows_of(
+        folded,
+        document,
+        use=np.zeros(2 * many, np.uint64),
+        fixed=np.zeros(2 * many, bool),
+        sketch=signatures(folded, 128, 5, 42).astype(np.uint8),
+    )
     limits = CopyLimits(0.8, 0, 0.0, least_slots(128, 0.8))
     passed = promising(rows, np.arange(many), np.arange(many) + many, limits)
     truth = np.array(truth)
@@ -51,7 +57,13 @@ def test_older_rows_documents_forms_and_numbers_hold_back_pairs():
     limits = CopyLimits(0.1, 64, 0.5, 0)
 
     def verdict(document, fixed):
-        rows = rows_of(fold(pa.array(texts)), document, np.array(fixed), np.zeros((4, 16), np.uint8))
+        rows = rows_of(
+            fold(pa.array(texts)),
+            document,
+            use=np.zeros(4, np.uint64),
+            fixed=np.array(fixed),
+            sketch=np.zeros((4, 16), np.uint8),
+        )
         return promising(rows, np.zeros(3, np.int64), np.arange(1, 4), limits).tolist()
 
     none = [False] * 4

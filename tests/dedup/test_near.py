@@ -208,6 +208,20 @@ def test_no_chaining(tmp_path):
             assert one is other or jaccard(one["passage"], other["passage"]) < 0.8
 
 
+def test_a_near_copy_of_a_passage_keeps_its_own_questions(tmp_path):
+    """Of a question that stands with both passages one is enough; and a title is no rival of a question."""
+    ask = "question_passage"
+    rows = [
+        row("谁作了规定？", article("，应予执行，并且予以保障"), doc="甲", relation=ask),
+        row("谁作了规定？", article("，应予执行"), doc="乙", relation=ask),
+        row("何时施行？", article("，应予执行"), doc="乙", relation=ask),
+        row("规定", article("，应予执行"), doc="丙"),
+    ]
+    kept, rejects, _, _ = run(tmp_path, rows)
+    assert pairs.ids(kept) == pairs.ids([rows[0], rows[2], rows[3]])
+    assert [(one["reason"], one["kept_id"]) for one in rejects] == [("near_duplicate", rows[0]["pair_id"])]
+
+
 def brute(rows, threshold=0.8):
     """Greedy in policy order over all pairs: what near-dedup would do with unlimited time."""
     order = sorted(pairs.in_order(rows), key=lambda one: -len(one["passage"]))
@@ -379,16 +393,15 @@ def test_near_queries_of_question_sources(tmp_path):
 
 def test_passage_does_not_vanish_with_a_near_query(tmp_path):
     """A row that goes for its query must not have beaten the copy of its passage under another query."""
-    rows = [
-        row(QUESTION, "先用数据线连接手机和电脑，再把照片的文件夹复制过去", relation="question_answer"),
-        row(QUESTION.replace("请问", ""), "打开设置", relation="question_answer"),
-    ]
+    first = row(QUESTION, "先用数据线连接手机和电脑，再把照片的文件夹复制过去", relation="question_answer")
     better = set()
     for number in range(16):
-        other = row(f"照片在哪里备份，问题{number}", "打开设置", relation="question_answer")
-        better.add(pairs.in_order([rows[1], other])[0] is other)
-        kept, rejects, _, _ = run(tmp_path, [*rows, other], folder=str(number), near="query+passage")
-        assert pairs.ids(kept) == pairs.ids([rows[0], other])
+        near = row(QUESTION.replace("请问", ""), f"打开设置{number}", relation="question_answer")
+        other = row("照片在哪里备份", f"打开设置{number}", relation="question_answer")
+        better.add(pairs.in_order([near, other])[0] is other)
+        settings = {"near": "query+passage", "max_per_answer": 1}
+        kept, rejects, _, _ = run(tmp_path, [first, near, other], folder=str(number), **settings)
+        assert pairs.ids(kept) == pairs.ids([first, other])
         assert [one["reason"] for one in rejects] == ["near_duplicate_query"]
     assert better == {True, False}  # whichever of the two copies is better
 
@@ -399,10 +412,14 @@ def test_near_queries_however_the_rows_are_cut(tmp_path, monkeypatch):
         row(text, f"{i}号回答" + pairs.passage(random.Random(i), 20), relation="question_answer")
         for i, text in enumerate(texts)
     ]
-    rows += [row(f"又{i}", one["passage"] + "。", source="t") for i, one in enumerate(rows[:40])]
+    rows += [
+        row(f"又{i}", one["passage"] + "。", source="t", relation="question_answer") for i, one in enumerate(rows[:40])
+    ]
     told = []
     for folder, partitions in (("one", 1), ("four", 4)):
-        _, rejects, _, _ = run(tmp_path, rows, partitions=partitions, folder=folder, near="query+passage")
+        _, rejects, _, _ = run(
+            tmp_path, rows, partitions=partitions, folder=folder, near="query+passage", max_per_answer=1
+        )
         told.append({one["pair_id"]: (one["reason"], one["kept_id"], one["evidence"]) for one in rejects})
         monkeypatch.setattr(layout, "KEYS_PER_RANGE", 50)
         monkeypatch.setattr(layout, "BANDS_PER_RANGE", 1000)
