@@ -14,6 +14,7 @@ from cmtp.engine.figures import merge, plain_values
 from cmtp.engine.ledger import Ledger
 from cmtp.engine.store import Store
 from cmtp.engine.task import Job
+from cmtp.partition import MASKED, RECORDED, judged_path
 from cmtp.text.compare import comparison_form
 from cmtp.text.hashes import pair_keys
 from cmtp.text.ngrams import SHORT, SHORT_SHINGLE
@@ -28,17 +29,45 @@ def passages(texts, **options):
     return [row(f"题目{chr(0x4E00 + i)}{i}", text, doc=f"d{i}", **options) for i, text in enumerate(texts)]
 
 
-def run(tmp_path, rows, partitions=1, folder="dedup", empty=(), **settings):
-    """Run the stage; returns (kept rows, rejected rows, ledger, figures by task and of the stage)."""
+def recorded_verdicts(store, folder, parts, goes):
+    """Write what a stage recorded of the rows of each partition; returns the folder. `goes`: reasons by pair_id."""
+    for i, part in enumerate(parts):
+        verdicts = [(n, one["pair_id"], goes[one["pair_id"]]) for n, one in enumerate(part) if one["pair_id"] in goes]
+        rows = [{"row": n, "pair_id": name, "reason": reason, "evidence": "{}"} for n, name, reason in verdicts]
+        columns = pa.schema([*RECORDED, *(pa.field(side, pa.string()) for side in MASKED)])
+        store.write_table(judged_path(folder, i), pa.Table.from_pylist(rows, schema=columns))
+    return folder
+
+
+def run(tmp_path, rows, partitions=1, folder="dedup", empty=(), screened=None, scored=None, **settings):
+    """Run the stage; returns (kept rows, rejected rows, ledger, figures by task and of the stage).
+
+    Args:
+        tmp_path: where its files lie.
+        rows: the pairs, or a list of them for each partition.
+        partitions: how many, where `rows` does not say: row i goes to partition i modulo this.
+        folder: of the stage.
+        empty: positions of further partitions that have no rows.
+        screened: reasons of the rows that the screen takes, by pair_id.
+        scored: reasons of the rows that the similarity cut takes, by pair_id.
+        settings: of the stage.
+    """
     store = Store(str(tmp_path))
     inputs = []
-    parts = [rows[i::partitions] for i in range(partitions)]
+    if rows and isinstance(rows[0], list):
+        parts, rows = rows, [one for part in rows for one in part]
+    else:
+        parts = [rows[i::partitions] for i in range(partitions)]
     for where in empty:
         parts.insert(where, [])
     for i, part in enumerate(parts):
         inputs.append(f"{folder}-in/part-{i:05d}.parquet")
         store.write_table(inputs[-1], pa.Table.from_pylist(part, schema=schema.PAIR))
-    job = Job(store, folder, dedup_work(DedupSettings(**settings), seed=42))
+    judged = {
+        name: None if goes is None else recorded_verdicts(store, f"{folder}-{name}", parts, goes)
+        for name, goes in (("screened", screened), ("scored", scored))
+    }
+    job = Job(store, folder, dedup_work(DedupSettings(**settings), seed=42, **judged))
     ledger, figures = Ledger(), {}
     for tasks in DedupStage().steps(job, inputs):
         for task in reversed(tasks):  # any order will do
