@@ -25,7 +25,7 @@ def decide_pairs(job: Job[DedupWork], index: int) -> Result:
     """Reject the copies of a pair in one range of pair keys; send the other rows out by query."""
     layout = Layout.load(job.store, job.folder)
     rows = layout.keys.read(index)
-    losers = find_losers(rows, (rows.pair_a, rows.pair_b), layout.own_rows, cap=1)
+    losers = find_losers(rows, (rows.pair_a, rows.pair_b), layout.own_rows, cap=1, order=rows.copy_order)
     swapped = rows.swapped[losers.row] != rows.swapped[losers.kept]
     reason = np.where(swapped, Reason.DUPLICATE_SWAPPED, Reason.DUPLICATE_PAIR).astype(np.uint8)
     match = np.where(swapped, Match.SWAPPED_PAIR, Match.PAIR).astype(np.uint8)
@@ -117,11 +117,13 @@ def _verdicts(rows: KeyRows, losers: Losers, reason: U8, match: U8) -> Verdicts:
     )
 
 
-def find_losers(rows: KeyRows, key: tuple[Array, Array], own_rows: int, cap: int) -> Losers:
+def find_losers(
+    rows: KeyRows, key: tuple[Array, Array], own_rows: int, cap: int, order: list[Array] | None = None
+) -> Losers:
     """Rows beyond the first `cap` of their key.
 
     1. Find the rows whose key occurs more than once, by its first half.
-    2. Sort them by key, then by policy. Rows of older releases come first there.
+    2. Sort them by key, then by `order`. Rows of older releases come first there.
     3. A row loses if `cap` rows of its key come before it. Rows of older releases never lose.
 
     Args:
@@ -129,9 +131,11 @@ def find_losers(rows: KeyRows, key: tuple[Array, Array], own_rows: int, cap: int
         key: uint64[rows] each: the two halves of the key.
         own_rows: rows of the build itself; higher row numbers are of older releases.
         cap: rows of one key that stay.
+        order: columns, the most significant first; None: those of the policy.
     """
     shared = repeated(key[0])
-    shared = shared[np.lexsort([column[shared] for column in (*reversed(rows.policy_order), key[1], key[0])])]
+    columns = [key[0], key[1], *(rows.policy_order if order is None else order)]
+    shared = shared[np.lexsort([column[shared] for column in reversed(columns)])]
     first = np.ones(len(shared), bool)
     first[1:] = (key[0][shared][1:] != key[0][shared][:-1]) | (key[1][shared][1:] != key[1][shared][:-1])
     group, heads = np.cumsum(first) - 1, np.flatnonzero(first)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cmtp.dedup.exchange import U8, U32, U64, Array, Columns
-from cmtp.dedup.policy import compact
+from cmtp.dedup.policy import compact, standing
 from cmtp.relations import RELATIONS
 
 
@@ -86,8 +86,17 @@ class KeyRows(Columns):
 
     @property
     def policy_order(self) -> list[Array]:
-        """The columns that order copies, most significant first."""
+        """The columns that order rows that share a text, most significant first."""
         return [self.rank, self.document, self.text, self.origin, self.id_high, self.id_low]
+
+    @property
+    def copy_order(self) -> list[Array]:
+        """The columns that order copies of one pair, most significant first.
+
+        A pair that is a question in one place and a title in another stays as the question: as a title it may lose its
+        passage to another title, and then the pair would be nowhere.
+        """
+        return [standing(self.rank), Use.WRITTEN - self.use, *self.policy_order]
 
 
 @dataclass(frozen=True)

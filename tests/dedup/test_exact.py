@@ -79,6 +79,16 @@ def test_questions_share_an_answer_up_to_a_cap_of_their_own(tmp_path):
     assert [json.loads(one["evidence"]) for one in rejects] == [{"copies": 3, "max_per_answer": 2}]
 
 
+def test_of_copies_of_a_pair_the_question_stays(tmp_path):
+    """The title would lose its passage to a longer one, and the pair would be nowhere. Names decide nothing."""
+    for name in "abcd":
+        rows = [row("民法典", BODY, doc=name), row("民法典", BODY, doc=f"{name}2", relation="question_answer")]
+        rival = row("民法典第一条", BODY.replace("制定本法", "特制定本法"))
+        kept, rejects, _, _ = run(tmp_path, [*rows, rival], folder=name)
+        assert pairs.ids(kept) == pairs.ids([rows[1], rival])
+        assert [(one["reason"], one["kept_id"]) for one in rejects] == [("duplicate_pair", rows[1]["pair_id"])]
+
+
 def test_questions_written_for_a_passage_all_stay(tmp_path):
     """In whatever documents they lie; a question that stands twice stays once, with the others of its document."""
     ask = "question_passage"
