@@ -18,6 +18,8 @@ class Relation:
         symmetric: both sides are texts of one kind, so either may be the query and no retrieval instruction is needed.
         shares_passage: many queries were written for one passage. Dedup keeps them all.
         own_text: the query is running text that the passage does not repeat, so pretraining reads it too.
+        labelled: people wrote the query for the passage, or judged that both belong together. Such pairs are finetuned
+            on whole. The others are found by their place in a page or a file.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Relation:
     symmetric: bool = False
     shares_passage: bool = False
     own_text: bool = False
+    labelled: bool = False
 
     @property
     def task(self) -> Literal["retrieval", "symmetric"]:
@@ -42,12 +45,12 @@ _ROWS: Final = (
     Relation("title_abstract", "title"),
     Relation("subtitle_passage", "title"),
     Relation("question_answer", "question", own_text=True),
-    Relation("question_passage", "question", shares_passage=True),
-    Relation("similar_question", "question", symmetric=True, own_text=True),
-    Relation("paraphrase", "text", symmetric=True, own_text=True),
-    Relation("premise_hypothesis", "text", symmetric=True, own_text=True),
+    Relation("question_passage", "question", shares_passage=True, labelled=True),
+    Relation("similar_question", "question", symmetric=True, own_text=True, labelled=True),
+    Relation("paraphrase", "text", symmetric=True, own_text=True, labelled=True),
+    Relation("premise_hypothesis", "text", symmetric=True, own_text=True, labelled=True),
     Relation("topic_review", "topic", own_text=True),
-    Relation("query_document", "search", shares_passage=True),
+    Relation("query_document", "search", shares_passage=True, labelled=True),
 )
 
 RELATIONS: Final = {relation.name: relation for relation in _ROWS}

@@ -68,7 +68,11 @@ FINETUNE: Final = pa.schema(
     [
         _field("pair_id", pa.string(), "pair the row was made from"),
         _field("query", pa.string(), "as in pairs, without instruction"),
-        _field("pos", pa.list_(pa.string()), "positive passages, at least one"),
+        _field(
+            "pos",
+            pa.list_(pa.string()),
+            "passages that belong to the query: first that of the pair, then others of its pool by score",
+        ),
         _field("neg", pa.list_(pa.string()), "negative passages, hardest first"),
         _field(
             "pos_scores", pa.list_(pa.float32()), "cosine of the query with each positive, or the cross-encoder's score"

@@ -12,18 +12,22 @@ import pyarrow as pa
 from cmtp.columns import codes_in, distinct, vectors_of
 from cmtp.engine.store import Store
 from cmtp.mining import dense
-from cmtp.mining.pool import Pool, large_strings, lowest, mean_of
+from cmtp.mining.pool import Pool, chance_cosines, large_strings, lowest, mean_of
 from cmtp.order import order_keys
 
-Kind = Literal["pools", "queries", "copies", "curated"]
-"""What there is of a pool: its passages, the queries that search it, where else dedup found its passages, and negatives
-that its source labelled."""
+Kind = Literal["pools", "queries", "copies", "curated", "blocks", "found"]
+"""What there is of a pool: its passages, the pairs drawn to search it, where else dedup found its passages, negatives
+that its source labelled; the queries in blocks, in order of their keys; and what each block found."""
 
 POOL_COLUMNS = ["pair_id", "query", "passage", "doc_id"]
 """Columns of ``pools``, beside ``vector`` and ``score`` (cosine of query and passage)."""
 
 QUERY_COLUMNS = ["pair_id", "query", "passage", "relation", "source", "doc_id", "similarity"]
-"""Columns of ``queries``, beside ``vector`` (the query's), ``positive`` (the passage's vector) and ``score``."""
+"""Columns of ``queries`` and ``blocks``, beside ``labelled``, ``vector`` (the query's), ``positive`` (the passage's
+vector) and ``score``."""
+
+FOUND_ROWS = "neg_rows"
+"""Column of ``found`` beside those of FINETUNE and ``labelled``: rows of the pool, one per negative."""
 
 COPY_COLUMNS = ["kept_id", "query", "doc_id"]
 """Columns of ``copies``: the pair whose passage it was found to repeat, and the query and document that it had."""
@@ -52,6 +56,11 @@ class PoolFiles:
     def path(self, kind: Kind, index: int) -> str:
         """Path of what partition `index` has of the pool."""
         return f"{self.folder}/{kind}/{self.number:05d}/part-{index:05d}.parquet"
+
+    @property
+    def centre_path(self) -> str:
+        """Path of the mean of the vectors of all queries."""
+        return f"{self.folder}/centres/{self.number:05d}.parquet"
 
     @property
     def index_path(self) -> str:
@@ -94,9 +103,10 @@ def read_pool(files: PoolFiles, exact_rows: int, seed: int) -> Pool:
         vectors = dense.Matrix(held if len(first) == len(held) else held[first])
     owners = [rows.select(["query", "doc_id"]).append_column("row", pa.array(row)).cast(_OWNERS)]
     owners += [_owners_elsewhere(copies, rows["pair_id"], row) for copies in files.tables("copies")]
-    centre = mean_of(vectors.take(row[lowest(order_keys(rows["pair_id"], seed))]))
+    sample = vectors.take(row[lowest(order_keys(rows["pair_id"], seed))])
+    centre = mean_of(sample)
     name = f"{files.store.root}/{files.folder}/{files.number}"
-    return Pool.of(passages, vectors, pa.concat_tables(owners), centre, name)
+    return Pool.of(passages, vectors, pa.concat_tables(owners), centre, name, chance_cosines(sample, centre))
 
 
 def _owners_elsewhere(copies: pa.Table, ids: pa.ChunkedArray, row: np.ndarray) -> pa.Table:

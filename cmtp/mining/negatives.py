@@ -33,12 +33,14 @@ class Negative:
         score: the cosine with the query, or the cross-encoder's score.
         rank: in the search that found it, from 1; -1: not searched.
         kind: curated, mined (by the encoder), bm25, random, or the name of a miner from outside.
+        row: of the pool; -1: a curated one, which need not be there.
     """
 
     text: str
     score: float
     rank: int
     kind: str
+    row: int = -1
 
 
 class Mined(NamedTuple):
@@ -116,12 +118,13 @@ def find_negatives(
 def _negatives(candidates: Candidates, pool: Pool, judged: Judged) -> list[list[Negative]]:
     """The candidates that were chosen, by list."""
     lists, places = np.nonzero(judged.chosen)
-    texts = pool.passages.take(pa.array(candidates.rows[lists, places])).to_pylist()
+    rows = candidates.rows[lists, places]
+    texts = pool.passages.take(pa.array(rows)).to_pylist()
     scores = judged.scores[lists, places].tolist()
     searched = candidates.kind != "random"
     negatives: list[list[Negative]] = [[] for _ in candidates.rows]
-    for i, place, text, score in zip(lists.tolist(), places.tolist(), texts, scores, strict=True):
-        negatives[i].append(Negative(text, score, place + 1 if searched else -1, candidates.kind))
+    for i, place, text, score, row in zip(lists.tolist(), places.tolist(), texts, scores, rows.tolist(), strict=True):
+        negatives[i].append(Negative(text, score, place + 1 if searched else -1, candidates.kind, row))
     return negatives
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cmtp.columns import codes_in, distinct
+from cmtp.kernels.dot import row_dots
 from cmtp.mining.dense import VectorIndex
 from cmtp.relations import RELATIONS
 
@@ -18,6 +20,9 @@ CENTRE_MIN: Final = 100
 
 CENTRE_MAX: Final = 4096
 """Texts that a mean is taken of: those with the lowest keys where there are more."""
+
+CHANCE_PASSAGES: Final = 500
+"""Passages whose cosines with one another say how close two passages are by chance."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,17 @@ class Membership:
         there = self.keys[places] == wanted if len(self.keys) else np.zeros(rows.shape, bool)
         return there & (rows >= 0) & (codes >= 0)[:, None]
 
+    def of_codes(self, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The passages of some codes [n]: places in `codes` and rows, int64 [·] each, in order; none below 0.
+
+        With codes ``[3, -1]``, of which 3 has the rows 5 and 8, it is ``[0, 0], [5, 8]``.
+        """
+        start = np.searchsorted(self.keys, codes * self.size)
+        end = np.where(codes < 0, start, np.searchsorted(self.keys, (codes + 1) * self.size))
+        place = np.repeat(np.arange(len(codes)), end - start)
+        nth = np.arange(len(place)) - np.repeat(np.cumsum(end - start) - (end - start), end - start)
+        return place, self.keys[start[place] + nth] % self.size
+
     @cached_property
     def by_row(self) -> tuple[np.ndarray, np.ndarray]:
         """The codes of each passage: codes int64 [·], and where those of each row start, int64 [size + 1]."""
@@ -64,6 +80,7 @@ class Pool:
         queries_of: which passages belong to which of `queries`.
         documents_of: which passages stand in which of `documents`.
         centre: [dim] float32, mean of the vectors; None: too few.
+        chance: float32, cosines of passages drawn at random, relative to the centre, ascending; empty: too few.
         name: no other pool of a build has it; empty where nothing is to be kept under it.
     """
 
@@ -75,6 +92,7 @@ class Pool:
     documents_of: Membership
     centre: np.ndarray | None = None
     name: str = ""
+    chance: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
 
     @classmethod
     def of(
@@ -84,6 +102,7 @@ class Pool:
         owners: pa.Table,
         centre: np.ndarray | None = None,
         name: str = "",
+        chance: np.ndarray | None = None,
     ) -> Pool:
         """Make a pool.
 
@@ -94,6 +113,7 @@ class Pool:
                 in the document. A passage may have several.
             centre: as the attribute.
             name: as the attribute.
+            chance: as the attribute; None: too few.
         """
         queries, query, _ = distinct(large_strings(owners["query"]))
         documents, document, _ = distinct(large_strings(owners["doc_id"]))
@@ -107,7 +127,13 @@ class Pool:
             documents_of=Membership.of(document, row, len(passages)),
             centre=centre,
             name=name,
+            chance=np.empty(0, np.float32) if chance is None else chance,
         )
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """[m] int64, characters of each passage."""
+        return pc.utf8_length(self.passages).to_numpy().astype(np.int64)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -172,6 +198,15 @@ class Queries:
             centre=centre,
         )
 
+    def take(self, rows: np.ndarray) -> Queries:
+        """Some of the queries, in the order given."""
+        chosen = {
+            one.name: value.take(pa.array(rows)) if isinstance(value, pa.Array) else value[rows]
+            for one in fields(self)
+            if isinstance(value := getattr(self, one.name), pa.Array | np.ndarray) and one.name != "centre"
+        }
+        return replace(self, ids=[self.ids[row] for row in rows.tolist()], **chosen)
+
 
 def large_strings(column: pa.ChunkedArray) -> pa.Array:
     """A column of texts as large_string in one piece: a pool may hold more than 2 GiB of them."""
@@ -188,3 +223,26 @@ def lowest(keys: np.ndarray) -> np.ndarray:
 def mean_of(vectors: np.ndarray) -> np.ndarray | None:
     """Their mean, [dim] float32; None where they are fewer than `CENTRE_MIN`."""
     return vectors.mean(axis=0, dtype=np.float64).astype(np.float32) if len(vectors) >= CENTRE_MIN else None
+
+
+def chance_cosines(vectors: np.ndarray, centre: np.ndarray | None) -> np.ndarray | None:
+    """How close two passages are by chance: cosines of the first `CHANCE_PASSAGES` with one another.
+
+    Args:
+        vectors: [n, dim] float32, of passages in an order that says nothing.
+        centre: [dim] float32, taken off; None: nothing can be said.
+
+    Returns:
+        float32, ascending; None without a centre.
+    """
+    if centre is None:
+        return None
+    sample = vectors[:CHANCE_PASSAGES] - centre
+    left, right = np.triu_indices(len(sample), 1)
+    return np.sort(cosines(sample[left], sample[right]))
+
+
+def cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Cosine of left[i] and right[i], both [n, dim] float32: [n] float32, 0 where one of them is 0."""
+    lengths = np.sqrt(row_dots(left, left) * row_dots(right, right))
+    return row_dots(left, right) / np.where(lengths > 0, lengths, np.float32(np.inf))

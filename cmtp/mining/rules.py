@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow.compute as pc
 
 from cmtp.kernels.dot import row_dots
 from cmtp.mining.cross_encoder import Rescore
 from cmtp.mining.overlap import Picked, alike
-from cmtp.mining.pool import Pool, Queries
+from cmtp.mining.pool import Pool, Queries, cosines
 from cmtp.mining.settings import MineSettings
 
 
@@ -31,12 +32,14 @@ _RANKS = "mine.last_rank"
 NEGATIVE_RULES = {
     "same_document": NegativeRule("it stands in the positive's document", _RANKS),
     "same_query": NegativeRule("it belongs to the same query", _RANKS),
+    "too_short": NegativeRule("it is a short text", "mine.min_chars"),
     "margin": NegativeRule("it scores too close to the positive", "mine.relative_margin"),
     "absolute_margin": NegativeRule("it scores too close to the positive", "mine.absolute_margin"),
     "max_score": NegativeRule("it scores too high", "mine.max_score"),
     "near_positive": NegativeRule("its words are nearly the positive's", "mine.max_jaccard and mine.max_contained"),
     "near_query": NegativeRule("it answers nearly the same query", "mine.max_query_jaccard"),
     "near_answer": NegativeRule("it says the same as the positive by the encoder's judgement", "mine.max_answer_ratio"),
+    "unrelated": NegativeRule("it has no topic in common with the positive", "mine.min_related"),
     "cross_encoder": NegativeRule(
         "it answers the query by the cross-encoder's judgement", "mine.cross_encoder and mine.cross_margin"
     ),
@@ -95,6 +98,10 @@ def highest_score(positive: np.ndarray, margin: float) -> np.ndarray:
     return positive - margin * np.abs(positive)  # type: ignore[no-any-return]
 
 
+def _none(cells: Cells) -> np.ndarray:
+    return np.zeros(len(cells.row), bool)
+
+
 class Judge:
     """Applies the rules to candidates of queries.
 
@@ -105,6 +112,7 @@ class Judge:
     def __init__(self, queries: Queries, pool: Pool, settings: MineSettings, rescore: Rescore | None) -> None:
         self.queries, self.pool, self.settings = queries, pool, settings
         self._rescore = rescore
+        self._least_chars = np.minimum(pc.utf8_length(queries.passages).to_numpy(), settings.min_chars)
         self.rescored = np.empty(0, np.float32)
         if rescore is not None:
             self.rescored = rescore(queries.texts.to_pylist(), queries.passages.to_pylist())
@@ -136,6 +144,7 @@ class Judge:
                 ("near_positive", self._near_positive),
                 ("near_query", self._near_query),
                 ("near_answer", self._near_answer),
+                ("unrelated", self._unrelated if candidates.kind != "random" else _none),
                 ("cross_encoder", self._cross_encoder),
             ):
                 cells = Cells(of[lists], candidates.rows[lists, places], scores[lists, places])
@@ -157,6 +166,7 @@ class Judge:
         for name, bad in (
             ("same_document", pool.documents_of.has(queries.doc[of], rows)),
             ("same_query", same_query),
+            ("too_short", pool.lengths[rows] < self._least_chars[of][:, None]),
             ("margin", candidates.scores > highest_score(positive, settings.relative_margin)[:, None]),
             ("absolute_margin", candidates.scores > (positive - np.float32(settings.absolute_margin))[:, None]),
             ("max_score", candidates.scores > np.float32(settings.max_score)),
@@ -209,6 +219,19 @@ class Judge:
             own = row_dots(queries.vectors[query] - queries.centre, positives)
             to_positive = row_dots(pool.vectors.take(cells.row[part]) - pool.centre, positives)
             bad[part] = (own > 0) & (to_positive >= np.float32(ratio) * own)
+        return bad
+
+    def _unrelated(self, cells: Cells) -> np.ndarray:
+        """Vectors are centred as in `_near_answer`: what all passages share is no topic."""
+        queries, pool, share = self.queries, self.pool, self.settings.min_related
+        bad = np.zeros(len(cells.row), bool)
+        if share is None or pool.centre is None or not len(pool.chance):
+            return bad
+        least = pool.chance[int(share * len(pool.chance))]
+        for start in range(0, len(bad), ANSWERS_COMPARED):
+            part = slice(start, start + ANSWERS_COMPARED)
+            positives = queries.positives[cells.query[part]] - pool.centre
+            bad[part] = cosines(pool.vectors.take(cells.row[part]) - pool.centre, positives) < least
         return bad
 
     def _cross_encoder(self, cells: Cells) -> np.ndarray:

@@ -1,20 +1,21 @@
 """The mine stage, an exchange: pairs are regrouped by pool, and each pool is searched by its queries.
 
-A pool holds the passages of one source and one kind of task, so that a search never leaves either. Files below the
-stage's folder, and who writes them::
+A pool holds the passages of one source and one kind of task; sources with few passages share one. A search never leaves
+its pool. Files below the stage's folder, and who writes them::
 
     step       task               reads                          writes
     1 rank     one per partition  pairs                          ranks/part: order key, similarity, source, relation
-    2 plan     one                ranks/                         plan.json: which rows are queries, which are in pools
+    2 plan     one                ranks/                         plan.json: which pairs are drawn, what pools hold
     3 collect  one per partition  pairs, their vectors, the plan pools/POOL/part, queries/POOL/part
       copies   one per file       dedup's rejects, the plan      copies/POOL/part: what else a passage belongs to
       curate   one per file       extract's rejects, the plan    curated/POOL/part: labelled negatives
-    4 index    one per large pool pools/POOL, queries/POOL       indices/POOL: inverted lists
-    5 search   one per pool and   all of the pool                finetune/part
-               block of queries
+    4 gather   one per pool       queries/POOL                   blocks/POOL/part: its queries, each text once
+    5 index    one per large pool pools/POOL, blocks/POOL        indices/POOL: inverted lists
+    6 search   one per block      the pool, the block            found/POOL/part: rows with negatives to spare
+    7 settle   one per block      found/POOL                     finetune/part: rows whose negatives are no hubs
 
-The task `plan` decides which pairs become finetune rows, and `search` which negatives they get. Columns are listed in
-`cmtp.mining.files`.
+Each task from `plan` on leaves pairs out and counts why (``not_chosen``): with ``chosen`` the counts add up to all
+pairs. Columns are listed in `cmtp.mining.files`.
 """
 
 from __future__ import annotations
@@ -48,10 +49,13 @@ from cmtp.mining.files import (
     Kind,
     PoolFiles,
 )
+from cmtp.mining.hubs import settle_block
 from cmtp.mining.miners import miner_cards, miner_identities
-from cmtp.mining.plan import MiningPlan, groups_of, plan_mining, sample_cut
+from cmtp.mining.plan import MiningPlan, groups_of, lowest_keys, plan_mining, sample_cut
+from cmtp.mining.queries import gather_queries
 from cmtp.mining.rules import NEGATIVE_RULES
-from cmtp.mining.search import QueryBlock, search_block
+from cmtp.mining.search import search_block
+from cmtp.mining.selection import UNFIT, unfit
 from cmtp.mining.settings import Decontamination, MineSettings, MineWork
 from cmtp.order import order_keys
 from cmtp.schema import Side
@@ -59,14 +63,14 @@ from cmtp.settings import RecipeBase
 from cmtp.similarity.encode import Encoded, EncodeStage, encode_work, expensive_work
 from cmtp.similarity.settings import EncodeWork, SimilaritySettings
 
-QUERIES_PER_TASK = 4096
-"""Queries per search task: enough that reading the pool is small beside searching it."""
-
 MEASURED = 256
 """Queries that the recall of an approximate search is measured with."""
 
-MANY_SHORT = 0.1
-"""Share of finetune rows with too few negatives from which the stage warns; from one without any it always does."""
+MANY_SHORT = 0.25
+"""Share of finetune rows with too few negatives from which the stage warns."""
+
+MANY_EMPTY = 0.05
+"""Share of finetune rows without any negatives from which the stage warns: labelled rows stay without them, too."""
 
 SAME_PASSAGE = [reason.label for reason in (Reason.DUPLICATE_PAIR, Reason.DUPLICATE_PASSAGE, Reason.NEAR_DUPLICATE)]
 """Dedup's reasons for a row whose passage is that of the row it lost to, or nearly."""
@@ -139,13 +143,16 @@ class MineStage(Stage[MineWork]):
             *(task(collect_labelled, job, f"curate-{index:05d}", index, path) for index, path in enumerate(labelled)),
         ]
         pools = [PoolFiles(job.store, job.folder, number) for number, _ in enumerate(read_plan(job).pools)]
+        pools = [pool for pool in pools if pool.paths("queries")]
+        yield [task(write_blocks, job, f"gather-{pool.number:05d}", pool.number) for pool in pools]
         large = [pool.number for pool in pools if pool.count("pools") > job.settings.exact_rows]
         yield [task(build_lists, job, f"index-{number:05d}", number) for number in large]
-        blocks = [(pool.number, start) for pool in pools for start in range(0, pool.count("queries"), QUERIES_PER_TASK)]
-        yield [
-            task(search_queries, job, f"search-{part:05d}", part, number, start)
-            for part, (number, start) in enumerate(blocks)
-        ]
+        blocks = [(pool.number, number) for pool in pools for number, _ in enumerate(pool.paths("blocks"))]
+        for name, function in (("search", search_queries), ("settle", settle_rows)):
+            yield [
+                task(function, job, f"{name}-{part:05d}", part, pool, number)
+                for part, (pool, number) in enumerate(blocks)
+            ]
 
     def tables(self, run: StageRun) -> dict[str, list[str]]:
         """See Stage."""
@@ -160,15 +167,13 @@ def shortfall(figures: Mapping[str, Mapping[str, int]]) -> str | None:
     """A line that says how many rows are short, and which rule took most candidates; None: few enough are short.
 
     Args:
-        figures: of the mine stage, as in the manifest: ``rows`` (see `cmtp.mining.search`) and ``candidates``.
+        figures: of the mine stage, as in the manifest: ``rows`` (see `cmtp.mining.hubs`) and ``candidates``.
     """
     rows = figures.get("rows", {})
     none, few, every = (rows.get(name, 0) for name in ("without_negatives", "with_too_few", "all"))
-    if none == 0 and few <= MANY_SHORT * every:
+    if none <= MANY_EMPTY * every and none + few <= MANY_SHORT * every:
         return None
     line = f"of {every:,} finetune rows {none:,} have no negatives and {few:,} have fewer than mine.negatives asks for"
-    if 2 * rows["short_in_small_pools"] >= none + few:
-        return f"{line}, most of them because their source has hardly more passages than that"
     candidates = figures["candidates"]
     rule = max(NEGATIVE_RULES, key=lambda name: candidates[name])
     reason, settings = NEGATIVE_RULES[rule]
@@ -197,42 +202,72 @@ def rank_pairs(job: Job[MineWork], index: int, part: str) -> Result:
 
 
 def decide_plan(job: Job[MineWork], partitions: int) -> Result:
-    """Find the cuts: which rows are queries, which passages are in the pools. Figures: rows of each pool."""
+    """Which pairs are drawn, which passages are in the pools. Figures: rows of each pool, pairs that are not drawn."""
     ranks = [job.store.read_table(ranks_path(job, index)) for index in range(partitions)]
     rows = pa.concat_tables(ranks).unify_dictionaries().combine_chunks()
-    settings, keys = job.settings, rows["key"].to_numpy()
-    decided, sizes = plan_mining(rows, keys, settings.share, settings.max_queries, settings.max_pool)
-    job.store.write_json(job.path("plan.json"), decided.to_json())
-    return Result(rows=rows.num_rows, figures={"pools": totals({"/".join(pool): n for pool, n in sizes.items()})})
+    planned = plan_mining(rows, rows["key"].to_numpy(), job.settings)
+    job.store.write_json(job.path("plan.json"), planned.plan.to_json())
+    sizes = {"/".join(pool): n for pool, n in planned.sizes.items()}
+    return Result(rows=rows.num_rows, figures={"pools": totals(sizes), "not_chosen": totals(planned.not_drawn)})
 
 
 def collect_pairs(job: Job[MineWork], index: int, part: str) -> Result:
-    """Write a partition's queries and pool passages, with their vectors, into a folder per pool."""
+    """Write a partition's queries and pool passages, with their vectors, into a folder per pool.
+
+    Figures: pairs that were drawn and that a rule left out.
+    """
     rows = job.store.read_table(part, QUERY_COLUMNS)
     keys, similarity = order_keys(rows["pair_id"], job.settings.seed), rows["similarity"].to_numpy()
-    encoded = Encoded(job.settings.encoded, index)
-    scores = encoded.scores(job.store)
-    scores = scores.take(pc.index_in(rows["pair_id"], scores["pair_id"].combine_chunks()))  # stages since dropped rows
-
-    def write(path: str, mask: np.ndarray, columns: Sequence[str], sides: Mapping[str, Side]) -> None:
-        if not mask.any():
-            return
-        chosen = rows.filter(pa.array(mask)).select(columns)
-        for column, side in sides.items():
-            vectors = encoded.vectors(job.store, side, scores[f"{side}_row"].to_numpy()[mask])
-            chosen = chosen.append_column(column, vector_column(vectors.astype(np.float16)))
-        job.store.write_table(path, chosen.append_column("score", scores["similarity"].filter(pa.array(mask))))
-
     decided, groups = read_plan(job), groups_of(rows)
-    for number, pool in enumerate(decided.pools):
+    drawn, labelled = np.zeros(rows.num_rows, bool), np.zeros(rows.num_rows, bool)
+    for (source, _), relations in groups.items():
+        for relation, group in relations.items():
+            drawn |= group & decided.queries(source, relation, similarity, keys)
+            labelled |= group & job.settings.is_labelled(source, relation)
+    left_out = _leave_out(rows, drawn, labelled, job.settings)
+    rows = rows.append_column("labelled", pa.array(labelled))
+    write = VectorRows(job, index, rows).write
+    for number, ((_, kind), pool) in enumerate(decided.pools.items()):
         pooled, queries = np.zeros(rows.num_rows, bool), np.zeros(rows.num_rows, bool)
-        for relation, group in groups.get(pool, {}).items():
-            pooled |= group & decided.passages(pool, keys)
-            queries |= group & decided.queries(pool[0], relation, similarity, keys)
+        for source, last in pool.passages.items():
+            group = np.logical_or.reduce([np.zeros(rows.num_rows, bool), *groups.get((source, kind), {}).values()])
+            pooled |= group & lowest_keys(keys, last)
+            queries |= group & drawn & (source in pool.searchers)
         files = PoolFiles(job.store, job.folder, number)
         write(files.path("pools", index), pooled, POOL_COLUMNS, {"vector": "passage"})
-        write(files.path("queries", index), queries, QUERY_COLUMNS, {"vector": "query", "positive": "passage"})
-    return Result(rows=rows.num_rows, bytes=rows.nbytes)
+        columns = [*QUERY_COLUMNS, "labelled"]
+        write(files.path("queries", index), queries, columns, {"vector": "query", "positive": "passage"})
+    return Result(rows=rows.num_rows, bytes=rows.nbytes, figures={"not_chosen": totals(left_out)})
+
+
+def _leave_out(rows: pa.Table, drawn: np.ndarray, labelled: np.ndarray, settings: MineWork) -> dict[str, int]:
+    """Take back the pairs drawn that are not worth a row; returns how many, by reason."""
+    weak = np.flatnonzero(drawn & ~labelled)
+    reasons = unfit(rows.take(pa.array(weak)), settings)
+    drawn[weak[reasons >= 0]] = False
+    return {name: int((reasons == place).sum()) for place, name in enumerate(UNFIT)}
+
+
+class VectorRows:
+    """The rows of a partition with the vectors and scores that the encode stage gave them."""
+
+    def __init__(self, job: Job[MineWork], index: int, rows: pa.Table) -> None:
+        self._store, self._rows = job.store, rows
+        self._encoded = Encoded(job.settings.encoded, index)
+        scores = self._encoded.scores(job.store)
+        # stages since dropped rows
+        self._scores = scores.take(pc.index_in(rows["pair_id"], scores["pair_id"].combine_chunks()))
+
+    def write(self, path: str, mask: np.ndarray, columns: Sequence[str], sides: Mapping[str, Side]) -> None:
+        """Write some rows, with a column of vectors for each of `sides`, and ``score``; nothing if there are none."""
+        if not mask.any():
+            return
+        chosen = self._rows.filter(pa.array(mask)).select(columns)
+        for column, side in sides.items():
+            vectors = self._encoded.vectors(self._store, side, self._scores[f"{side}_row"].to_numpy()[mask])
+            chosen = chosen.append_column(column, vector_column(vectors.astype(np.float16)))
+        score = self._scores["similarity"].filter(pa.array(mask))
+        self._store.write_table(path, chosen.append_column("score", score))
 
 
 def collect_copies(job: Job[MineWork], index: int, source: str) -> Result:
@@ -256,11 +291,17 @@ def _write_by_pool(job: Job[MineWork], rows: pa.Table, kind: Kind, index: int) -
     """Write rows, without source and relation, into a folder per pool."""
     columns = COPY_COLUMNS if kind == "copies" else CURATED_COLUMNS
     groups = groups_of(rows)
-    for number, pool in enumerate(read_plan(job).pools):
-        if pool in groups:
-            mask = np.logical_or.reduce(list(groups[pool].values()))
+    for number, ((_, name), pool) in enumerate(read_plan(job).pools.items()):
+        masks = [mask for source in pool.passages for mask in groups.get((source, name), {}).values()]
+        if masks:
             path = PoolFiles(job.store, job.folder, number).path(kind, index)
-            job.store.write_table(path, rows.filter(pa.array(mask)).select(columns))
+            job.store.write_table(path, rows.filter(pa.array(np.logical_or.reduce(masks))).select(columns))
+
+
+def write_blocks(job: Job[MineWork], number: int) -> Result:
+    """Write the blocks of a pool's queries. Figures: rows that have the query of another, and those beyond the cap."""
+    counts = gather_queries(PoolFiles(job.store, job.folder, number), job.settings)
+    return Result(rows=0, figures={"not_chosen": totals(counts)})
 
 
 def build_lists(job: Job[MineWork], number: int) -> Result:
@@ -277,18 +318,25 @@ def build_lists(job: Job[MineWork], number: int) -> Result:
 
 def _sample_queries(files: PoolFiles, seed: int) -> np.ndarray:
     """Vectors of the MEASURED queries with the lowest order keys, [·, dim] float32."""
-    keys = [order_keys(table["pair_id"], seed) for table in files.tables("queries", ["pair_id"])]
+    keys = [order_keys(table["pair_id"], seed) for table in files.tables("blocks", ["pair_id"])]
     last = sample_cut(np.concatenate(keys), MEASURED)
     sample = []
-    for own, table in zip(keys, files.tables("queries", ["vector"]), strict=True):
+    for own, table in zip(keys, files.tables("blocks", ["vector"]), strict=True):
         vectors = vectors_of(table["vector"], np.float32)
         sample.append(vectors if last is None else vectors[own <= np.uint64(last)])
     return np.concatenate(sample)
 
 
-def search_queries(job: Job[MineWork], part: int, number: int, start: int) -> Result:
-    """Find the negatives of a block of a pool's queries. Figures: what became of rows and candidates."""
-    files = PoolFiles(job.store, job.folder, number)
-    table, figures = search_block(files, QueryBlock(start, QUERIES_PER_TASK), job.settings)
+def search_queries(job: Job[MineWork], part: int, pool: int, number: int) -> Result:
+    """Find positives and negatives of a block of a pool's queries. Figures: what became of rows and candidates."""
+    files = PoolFiles(job.store, job.folder, pool)
+    table, figures = search_block(files, number, job.settings)
+    job.store.write_table(files.path("found", number), table)
+    return Result(rows=table.num_rows, bytes=table.nbytes, figures=figures)
+
+
+def settle_rows(job: Job[MineWork], part: int, pool: int, number: int) -> Result:
+    """Write the finetune rows of a block. Figures: see `settle_block`."""
+    table, figures = settle_block(PoolFiles(job.store, job.folder, pool), number, job.settings)
     job.store.write_table(job.path(f"finetune/part-{part:05d}.parquet"), table)
     return Result(rows=table.num_rows, bytes=table.nbytes, figures=figures)

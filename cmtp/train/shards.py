@@ -98,7 +98,7 @@ def finetune_row(row: dict[str, object], settings: FinetuneSettings, held_texts:
     Args:
         row: the columns FINETUNE_COLUMNS.
         settings: of the stage.
-        held_texts: hashes of passages of held-out documents, which are never negatives.
+        held_texts: hashes of passages of held-out documents, which are never negatives, nor further positives.
         random: draws the positive and the negatives.
 
     Raises:
@@ -110,7 +110,8 @@ def finetune_row(row: dict[str, object], settings: FinetuneSettings, held_texts:
     pos_scores, neg_scores = _scores(row, "pos_scores", len(pos)), _scores(row, "neg_scores", len(neg))
     usable = [i for i, text in enumerate(neg) if text_hash(text) not in held_texts and text not in pos]
     drawn = sorted(random.sample(usable, min(settings.negatives, len(usable))))
-    first = random.randrange(len(pos))
+    positives = [0, *(i for i, text in enumerate(pos) if i and text_hash(text) not in held_texts)]
+    first = positives[random.randrange(len(positives))]
     relation = str(row["relation"])
     return TrainRow(
         str(row["query"]),

@@ -32,6 +32,11 @@ DOCUMENTS = [0, 1, 0, 3, 4, 5, 6, 7, 8]
 QUESTIONS = [0, 1, 2, 0, 4, 5, 6, 7, 8]
 
 
+def short_texts(**settings):
+    """Settings under which the sentences here, of a dozen characters, may be negatives."""
+    return MineSettings(**{"min_chars": 1} | settings)
+
+
 def vectors(scores):
     """Unit vectors with the given cosines with (1, 0)."""
     return np.array([[s, np.sqrt(1 - s * s)] for s in scores], np.float32)
@@ -88,7 +93,7 @@ def texts(negatives):
 
 
 def test_false_negatives_are_removed_one_rule_each(query, pool):
-    settings = MineSettings(negatives=3, first_rank=1, last_rank=9, fill="short")
+    settings = short_texts(negatives=3, first_rank=1, last_rank=9)
     (found,), _, counts = find_negatives(query, pool, settings, seed=42)
     assert texts(found) == TEXTS[5:8]
     assert [one.rank for one in found] == [6, 7, 8]
@@ -103,20 +108,20 @@ def test_false_negatives_are_removed_one_rule_each(query, pool):
 
 
 def test_without_the_margin_the_passage_next_to_the_positive_would_be_taken(query, pool):
-    settings = MineSettings(negatives=3, first_rank=1, relative_margin=0, fill="short")
+    settings = short_texts(negatives=3, first_rank=1, relative_margin=0)
     (found,), _, _ = find_negatives(query, pool, settings, seed=42)
     assert texts(found) == [TEXTS[4], TEXTS[5], TEXTS[6]]
 
 
 def test_the_rank_window_counts_from_the_best_hit(query, pool):
-    settings = MineSettings(negatives=8, first_rank=7, last_rank=8, fill="short")
+    settings = short_texts(negatives=8, first_rank=7, last_rank=8)
     (found,), _, counts = find_negatives(query, pool, settings, seed=42)
     assert texts(found) == [TEXTS[6], TEXTS[7]]
     assert counts["short"] == 6
 
 
 def test_a_shortfall_is_filled_by_marked_random_rows_of_the_pool(query, pool):
-    settings = MineSettings(negatives=3, first_rank=7, last_rank=7)
+    settings = short_texts(negatives=3, first_rank=7, last_rank=7, fill="random")
     (found,), _, counts = find_negatives(query, pool, settings, seed=42)
     assert found[0].rank == 7
     assert counts["random"] == len(found) - 1 > 0
@@ -132,7 +137,7 @@ def test_a_shortfall_is_filled_by_marked_random_rows_of_the_pool(query, pool):
 
 
 def test_random_rows_depend_on_the_id_not_on_the_place(query, pool):
-    settings = MineSettings(negatives=3, first_rank=7, last_rank=7)
+    settings = short_texts(negatives=3, first_rank=7, last_rank=7, fill="random")
     (alone,), _, _ = find_negatives(query, pool, settings, seed=42)
     two = make_queries(2, ids=["b" * 32, "a" * 32])
     (_, second), _, _ = find_negatives(two, pool, settings, seed=42)
@@ -141,7 +146,7 @@ def test_random_rows_depend_on_the_id_not_on_the_place(query, pool):
 
 def test_a_pool_smaller_than_the_window(query, pool):
     small = make_pool(TEXTS[:1], SCORES[:1], [0], [0])
-    (found,), _, counts = find_negatives(query, small, MineSettings(), seed=42)
+    (found,), _, counts = find_negatives(query, small, short_texts(), seed=42)
     assert found == []
     assert counts["short"] == 8
 
@@ -150,7 +155,7 @@ def test_a_passage_of_several_questions_is_one_negative_and_never_one_of_its_own
     """Questions 0 and 5 share a passage: no negative of question 0, though question 5's row is found first."""
     passages = [TEXTS[5], TEXTS[5], TEXTS[6], TEXTS[6], TEXTS[7]]
     shared = make_pool(passages, [0.7, 0.7, 0.6, 0.6, 0.5], [5, 6, 7, 7, 8], [5, 0, 7, 8, 9])
-    settings = MineSettings(negatives=3, first_rank=1, fill="short")
+    settings = short_texts(negatives=3, first_rank=1)
     (found,), _, counts = find_negatives(query, shared, settings, seed=42)
     assert texts(found) == [TEXTS[6], TEXTS[7]]
     assert counts["same_query"] == 1
@@ -161,7 +166,7 @@ def test_a_passage_that_says_a_part_of_the_positive_is_no_negative(query):
     said = [*TEXTS[:5], "把文本变成向量，再找离很远的城", *TEXTS[6:]]
     held = make_pool(said, SCORES, DOCUMENTS, QUESTIONS)
     for limit, rows in ((0.6, [6, 7, 8]), (0.61, [5, 6, 7])):
-        settings = MineSettings(negatives=3, first_rank=1, fill="short", max_contained=limit)
+        settings = short_texts(negatives=3, first_rank=1, max_contained=limit)
         (found,), _, _ = find_negatives(query, held, settings, seed=42)
         assert [said.index(one.text) for one in found] == rows
 
@@ -175,7 +180,7 @@ def test_a_passage_that_says_a_part_of_the_positive_is_no_negative(query):
     ],
 )
 def test_each_limit_of_scores_counts_what_it_takes(query, pool, changed, taken, name):
-    settings = MineSettings(negatives=2, first_rank=1, fill="short", **changed)
+    settings = short_texts(negatives=2, first_rank=1, **changed)
     (found,), _, counts = find_negatives(query, pool, settings, seed=42)
     assert texts(found) == taken
     assert counts[name] >= 1
@@ -184,7 +189,7 @@ def test_each_limit_of_scores_counts_what_it_takes(query, pool, changed, taken, 
 def test_the_answer_to_nearly_the_same_question_is_no_negative(query):
     said = ["什么是向量检索？", "-", "-", "-", "-", "请问什么是向量检索？", "怎样备份数据库？", "-", "-"]
     held = make_pool(TEXTS, SCORES, DOCUMENTS, [0, 1, 2, 0, 4, 5, 6, 7, 8], said)
-    settings = MineSettings(negatives=1, first_rank=1, fill="short")
+    settings = short_texts(negatives=1, first_rank=1)
     (found,), _, counts = find_negatives(query, held, settings, seed=42)
     assert texts(found) == [TEXTS[6]]
     assert counts["near_query"] == 1
@@ -204,7 +209,7 @@ def test_texts_of_one_kind_stand_for_each_other(symmetric):
         row=np.array([5]),
         symmetric=np.array([symmetric]),
     )
-    settings = MineSettings(negatives=8, first_rank=1, relative_margin=0, fill="short", max_query_jaccard=0.8)
+    settings = short_texts(negatives=8, first_rank=1, relative_margin=0, max_query_jaccard=0.8)
     (found,), _, _ = find_negatives(one, held, settings, seed=42)
     assert (sentences[6] in texts(found)) is not symmetric
     assert (sentences[8] in texts(found)) is True
@@ -229,7 +234,7 @@ def test_pairs_in_memory_as_the_docstring_has_it():
     owners = pairs.select(["query", "doc_id"]).append_column("row", pa.array(row))
     pool = Pool.of(passages, Matrix(p[first]), owners, mean_of(p[first]))
     queries = Queries.of(pairs, pool, q, p, mean_of(q))
-    mined = find_negatives(queries, pool, MineSettings(first_rank=1, relative_margin=0, max_query_jaccard=1), seed=42)
+    mined = find_negatives(queries, pool, short_texts(first_rank=1, relative_margin=0, max_query_jaccard=1), seed=42)
     assert pool.queries_of.has(np.array([0, 5]), np.array([[0, 1], [0, 1]])).tolist() == [[True, False]] * 2
     assert {one.text for one in mined.negatives[1]} <= set(TEXTS[7:9])
     assert {one.text for one in mined.negatives[3]} <= set(TEXTS[5:7])
@@ -238,7 +243,7 @@ def test_pairs_in_memory_as_the_docstring_has_it():
 
 def test_curated_negatives_come_first_whatever_the_rules_say(query, pool):
     given = [[Negative(TEXTS[4], 0.88, -1, "curated")]]
-    settings = MineSettings(negatives=3, first_rank=1, fill="short")
+    settings = short_texts(negatives=3, first_rank=1)
     (found,), _, counts = find_negatives(query, pool, settings, seed=42, curated=given)
     assert texts(found) == [TEXTS[4], TEXTS[5], TEXTS[6]]
     assert [one.kind for one in found] == ["curated", "mined", "mined"]
@@ -247,12 +252,12 @@ def test_curated_negatives_come_first_whatever_the_rules_say(query, pool):
 
 def test_bm25_finds_by_words_and_a_mix_takes_turns(pool):
     one = make_queries(texts=large(["晚饭炒鸡蛋的检索效果"]))
-    settings = MineSettings(negatives=3, first_rank=1, fill="short", miner="bm25")
+    settings = short_texts(negatives=3, first_rank=1, miner="bm25")
     (found,), _, _ = find_negatives(one, pool, settings, seed=42)
     assert texts(found)[0] == TEXTS[8]
     assert {found[0].kind, found[0].rank} == {"bm25", 1}
     assert found[0].score == pytest.approx(0.1)
-    settings = MineSettings(negatives=3, first_rank=1, fill="short", miner="mix")
+    settings = short_texts(negatives=3, first_rank=1, miner="mix")
     (found,), _, counts = find_negatives(one, pool, settings, seed=42)
     assert texts(found) == [TEXTS[5], TEXTS[8], TEXTS[6]]
     assert (counts["mined"], counts["bm25"]) == (2, 1)
@@ -291,7 +296,7 @@ LONGEST = MinerCard(Longest)
 
 
 def test_a_miner_from_outside_is_one_file(outside, query, pool):
-    settings = MineSettings(negatives=3, first_rank=1, fill="short").model_copy(update={"miner": "longest"})
+    settings = short_texts(negatives=3, first_rank=1).model_copy(update={"miner": "longest"})
     (found,), _, counts = find_negatives(query, pool, settings, seed=42)
     longest = sorted(range(5, 9), key=lambda i: -len(TEXTS[i]))  # the others are false negatives by some rule
     assert texts(found) == [TEXTS[i] for i in longest[:3]]
@@ -350,7 +355,7 @@ def test_a_cross_encoder_judges_and_its_scores_are_written(query, pool):
     def rescore(queries, passages):
         return np.array([said[text] for text in passages], np.float32)
 
-    settings = MineSettings(negatives=2, first_rank=1, fill="short")
+    settings = short_texts(negatives=2, first_rank=1)
     (found,), positive, counts = find_negatives(query, pool, settings, seed=42, rescore=rescore)
     assert texts(found) == [TEXTS[6], TEXTS[7]]
     assert [round(one.score, 2) for one in found] == [0.3, 0.5]
@@ -361,7 +366,7 @@ def test_a_cross_encoder_judges_and_its_scores_are_written(query, pool):
 def test_a_passage_of_punctuation_is_not_its_own_negative():
     held = make_pool(["？！", TEXTS[5]], [0.9, 0.8], [0, 1], [3, 1])  # the sample holds the passage by another pair
     one = make_queries(passages=large(["？！"]), doc=np.array([9]), query=np.array([9]), row=np.array([0]))
-    settings = MineSettings(negatives=2, first_rank=1, relative_margin=0)
+    settings = short_texts(negatives=2, first_rank=1, relative_margin=0)
     (found,), _, counts = find_negatives(one, held, settings, seed=42)
     assert texts(found) == [TEXTS[5]]
     assert counts["near_positive"] == 1
@@ -384,7 +389,38 @@ def test_a_passage_nearer_to_the_positive_than_the_query_is_says_the_same(ratio,
     queries = make_queries(
         vectors=query, positives=every[:1], scores=(query @ every[0]).astype(np.float32), centre=centre
     )
-    settings = MineSettings(negatives=2, last_rank=5, relative_margin=0, fill="short", max_answer_ratio=ratio)
+    settings = short_texts(negatives=2, last_rank=5, relative_margin=0, max_answer_ratio=ratio)
     (found,), _, counts = find_negatives(queries, pool, settings, seed=1)
     assert [one for one in texts(found) if one in ("像", "远")] == kept
     assert counts["near_answer"] == ("像" not in kept)
+
+
+def test_a_negative_has_a_topic_in_common_with_the_positive():
+    """The positive at 0°, passages at 20° and 90°: of pairs drawn by chance all are closer than 60°."""
+    flat = np.array([[1, 0], [np.cos(np.pi / 9), np.sin(np.pi / 9)], [0, 1]], np.float32)
+    place = np.arange(3)
+    said = large([f"问题{i}" for i in range(3)])
+    owners = pa.table({"query": said, "doc_id": said, "row": place})
+    chance = np.full(10, 0.5, np.float32)
+    passages = large([POSITIVE, "近", "远"])
+    pool = Pool.of(passages, Matrix(flat), owners, centre=np.zeros(2, np.float32), chance=chance)
+    queries = make_queries(vectors=flat[:1], positives=flat[:1], scores=np.ones(1, np.float32))
+    (found,), _, counts = find_negatives(queries, pool, short_texts(first_rank=1, relative_margin=0), seed=1)
+    assert texts(found) == ["近"]
+    assert counts["unrelated"] == 1
+    drawn = short_texts(first_rank=1, relative_margin=0, fill="random")
+    (found,), _, _ = find_negatives(queries, pool, drawn, seed=1)
+    assert [(one.text, one.kind) for one in found] == [("近", "mined"), ("远", "random")]
+    (found,), _, _ = find_negatives(queries, pool, short_texts(first_rank=1, min_related=None), seed=1)
+    assert texts(found) == ["近", "远"]
+
+
+def test_a_short_text_is_a_negative_only_of_a_short_positive(query, pool):
+    (found,), _, counts = find_negatives(
+        query, pool, MineSettings(first_rank=1, relative_margin=0, min_chars=15), seed=1
+    )
+    assert all(len(one.text) >= 15 for one in found)
+    assert counts["too_short"] > 0
+    short = make_queries(passages=large(["短答案而已。"]))
+    (found,), _, _ = find_negatives(short, pool, MineSettings(first_rank=1, relative_margin=0, min_chars=15), seed=1)
+    assert {TEXTS[6], TEXTS[7]} <= set(texts(found))

@@ -48,11 +48,11 @@ def rejects(rows):
     return pa.concat_tables(tables)
 
 
-def mined(folder, overrides=(), rows=None, extracted=(), deduped=()):
-    """Encode and mine; rows of finetune by query, and the facts."""
+def mined(folder, overrides=(), rows=None, extracted=(), deduped=(), half=None):
+    """Encode and mine; rows of finetune by query, and the facts. `half`: rows of the first of two partitions."""
     store = Store(str(folder))
     rows = rows or [(*one, "question_answer", "家电") for one in QUESTIONS]
-    half = len(rows) // 2
+    half = len(rows) // 2 if half is None else half
     parts = []
     table = pairs(rows)
     for i, some in enumerate((table.slice(0, half), table.slice(half))):
@@ -62,7 +62,7 @@ def mined(folder, overrides=(), rows=None, extracted=(), deduped=()):
         if given:
             store.write_table(f"{name}/part-00000.parquet", rejects(given))
     recipe = load_recipe(
-        None, ["mine.share=1.0", "mine.first_rank=1", "mine.negatives=3", "mine.fill=short", *overrides]
+        None, ["mine.labelled=[家电]", "mine.first_rank=1", "mine.negatives=3", "mine.hub_share=1", *overrides]
     )
     run = {"input_fingerprint": 0, "executor": SerialExecutor()}
     encoded = run_alone(EncodeStage(), store, encode_work("static-zh"), parts, **run)
@@ -114,11 +114,11 @@ def test_labelled_negatives_come_back_as_curated_ones(tmp_path):
 
 def test_rows_that_are_left_short_are_counted(tmp_path):
     _, facts = mined(tmp_path / "all")
-    assert facts["rows"] == {"all": 8, "without_negatives": 0, "with_too_few": 0, "short_in_small_pools": 0}
+    assert facts["rows"] == {"all": 8, "without_negatives": 0, "with_too_few": 0}
     _, facts = mined(tmp_path / "small", ["mine.negatives=9"])
-    assert facts["rows"] == {"all": 8, "without_negatives": 0, "with_too_few": 8, "short_in_small_pools": 8}
+    assert facts["rows"] == {"all": 8, "without_negatives": 0, "with_too_few": 8}
     _, facts = mined(tmp_path / "none", ["mine.max_score=-1"])
-    assert facts["rows"] == {"all": 8, "without_negatives": 8, "with_too_few": 0, "short_in_small_pools": 0}
+    assert facts["rows"] == {"all": 8, "without_negatives": 8, "with_too_few": 0}
     line = shortfall(facts)
     assert line.startswith("of 8 finetune rows 8 have no negatives")
     assert line.endswith("it scores too high: look at mine.max_score")
@@ -235,3 +235,51 @@ def test_vectors_of_positives_and_means_reach_the_rule_near_answer(tmp_path, mon
     assert len(expected) > 4
     for asked, allowed in expected.items():
         assert set(found[asked]["neg"]) <= allowed
+
+
+def test_every_pair_is_chosen_or_counted_by_the_reason_why_not(tmp_path):
+    rows = [(*one, "question_answer", "论坛") for one in QUESTIONS]
+    rows += [
+        ("写一首诗", QUESTIONS[3][1] + "这是第一行。", "question_answer", "论坛"),
+        ("冰箱怎么除冰？", "抱歉，我不能回答这个问题，请您问一问冰箱的生产厂家。", "question_answer", "论坛"),
+        (*QUESTIONS[0], "question_passage", "百科"),
+        (QUESTIONS[0][0], "滤网要先拆下来，再用热水和碱面泡软油污，最后刷净晾干。", "question_passage", "百科"),
+    ]
+    _, facts = mined(tmp_path, ["mine.labelled=[]", "mine.share=1", "mine.lowest_quantile=0"], rows=rows)
+    assert facts["chosen"]["百科/question_passage"] == 1
+    assert facts["not_chosen"]["same_query"] == 2  # one of the forum, too: both sources search one pool
+    assert facts["not_chosen"]["other_task"] + facts["not_chosen"]["refusal"] == 2
+    assert sum(facts["chosen"].values()) + sum(facts["not_chosen"].values()) == len(rows)
+
+
+def test_all_passages_of_a_query_are_its_positives(tmp_path):
+    query = QUESTIONS[0][0]
+    others = ["滤网先拆下来，用热水和碱面泡软油污再刷净。", "拆下滤网，喷上清洁剂，十分钟以后冲洗干净。"]
+    rows = [(*one, "question_passage", "家电") for one in QUESTIONS]
+    rows += [(query, other, "question_passage", "家电") for other in others]
+    found, facts = mined(tmp_path, rows=rows)
+    row = found[query]
+    assert set(row["pos"]) == {QUESTIONS[0][1], *others}
+    assert len(row["pos_scores"]) == 3
+    assert row["pos_scores"][1:] == sorted(row["pos_scores"][1:], reverse=True)
+    assert not set(row["pos"]) & set(row["neg"])
+    assert facts["not_chosen"]["same_query"] == 2
+
+
+def test_partitions_do_not_matter(tmp_path):
+    rows = [(*one, "question_answer", "家电") for one in QUESTIONS]
+    rows += [(f"第{i}个问题怎么办？", answer, "title_body", "论坛") for i, (_, answer) in enumerate(QUESTIONS)]
+    overrides = ["mine.labelled=[]", "mine.share=0.7", "mine.max_per_document=1"]
+    assert mined(tmp_path / "a", overrides, rows=rows) == mined(tmp_path / "b", overrides, rows=rows, half=3)
+
+
+def test_a_query_that_names_several_passages_or_not_its_own_gives_no_row(tmp_path):
+    rows = [(*one, "question_answer", "家电") for one in QUESTIONS]
+    rows += [("总结与建议", answer + "以上。", "title_body", "家电") for _, answer in QUESTIONS]
+    rows += [("洗碗机要放多少盐", "双手托住油杯，向左转一点就能取下来，里面的油不要倒进水池。", "title_body", "家电")]
+    overrides = ["mine.labelled=[]", "mine.share=1", "mine.lowest_quantile=0", "mine.max_positive_rank=2"]
+    found, facts = mined(tmp_path, overrides, rows=rows)
+    assert facts["not_chosen"]["ambiguous_query"] >= 1
+    assert facts["not_chosen"]["not_found"] >= 1
+    assert "总结与建议" not in found
+    assert "洗碗机要放多少盐" not in found
