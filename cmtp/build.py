@@ -156,6 +156,7 @@ def _publish(
     if is_published(store, fingerprint):
         return Outcome(store.read_json("manifest.json"), warnings, unchanged=True)
     done = write_tables(plan.last, tables, store, content=content, workers=workers, progress=progress)
+    warnings += [line] if (line := done.stage.warning(done)) is not None else []
     manifest = make_manifest(recipe, {file.path: file.source for file in plan.files}, runs, done)
     publish(store, done.folder, fingerprint, manifest)
     progress.stage_done(done.name, f"{manifest['tables']['pairs']['rows']:,} pairs written")

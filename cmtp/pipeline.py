@@ -17,6 +17,7 @@ from cmtp.filters.screen import ScreenStage
 from cmtp.filters.stage import FilterStage
 from cmtp.mining.stage import MineEncodeStage, MineStage
 from cmtp.shards.eval_stage import EvalStage
+from cmtp.shards.mixture import MixtureStage
 from cmtp.shards.stage import ShardStage
 from cmtp.similarity.encode import EncodeStage
 from cmtp.similarity.score import ScoreStage
@@ -40,6 +41,7 @@ def stages_over(files: Sequence[RawFile], strict: bool = False) -> tuple[Stage[A
         FilterStage(),
         SimilarityStage(),
         EvalStage(),
+        MixtureStage(),
         MineEncodeStage(),
         MineStage(),
         ShardStage(),

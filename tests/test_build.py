@@ -145,7 +145,7 @@ def test_a_changed_threshold_encodes_nothing_again(shards, tmp_path):
     cli("verify", out)
     timings = json.loads((out / "timings.json").read_text())["stages"]
     again = {name for name, stage in timings.items() if stage["tasks_resumed"] < stage["tasks"]}
-    assert again == {"score", "dedup", "filter", "similarity", "mine", "shard"}
+    assert again == {"score", "dedup", "filter", "similarity", "eval", "mine", "shard"}
     kept = {path for path in receipts(out) if path in before}
     assert {path.split("/")[1].split("-")[0] for path in kept} == {"extract", "screen", "encode"}
     pairs = pl.scan_parquet(f"{out}/pairs/*.parquet").collect()
@@ -228,7 +228,7 @@ def test_calibrate_of_a_small_build_shows_the_cut_that_takes_effect(shards):
 def test_export_writes_what_flagembedding_reads(shards, tmp_path):
     cli("export", shards, tmp_path / "fe", "--format", "flagembedding")
     rows = [json.loads(line) for line in (tmp_path / "fe" / "finetune-00000.jsonl").read_text().splitlines()]
-    finetune = pl.read_parquet(f"{shards}/finetune/*.parquet")
+    finetune = pl.read_parquet(f"{shards}/finetune/*.parquet").filter(pl.col("neg").list.len() > 0)
     assert [row["query"] for row in rows] == finetune["query"].to_list()
     assert all(isinstance(row["pos"], list) for row in rows)
     assert all(len(row["neg"]) == len(row["neg_scores"]) for row in rows)

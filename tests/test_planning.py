@@ -86,9 +86,9 @@ def test_the_stages_end_where_the_build_does(raw):
     assert [one.stage.name for one in plan(raw, until="dedup").stages] == [*judged, "dedup"]
     assert [one.stage.name for one in plan(raw, until="filter").stages] == [*judged, "dedup", "filter"]
     names = [one.stage.name for one in plan(raw).stages]
-    assert names == [*judged, "dedup", "filter", "similarity", "mine"]
+    assert names == [*judged, "dedup", "filter", "similarity", "eval", "mine"]
     again = [one.stage.name for one in plan(raw, "mine.encoder=e5-small").stages]
-    assert again == [*judged, "dedup", "filter", "similarity", "mine-encode", "mine"]
+    assert again == [*judged, "dedup", "filter", "similarity", "eval", "mine-encode", "mine"]
 
 
 def test_a_dry_run_refuses_what_a_build_would(raw):

@@ -114,6 +114,21 @@ def _texts_with(positions: np.ndarray, index: Index) -> np.ndarray:
 
 
 @kernel
+def texts_with_grams(codes: np.ndarray, index: Index, hashes: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The known texts that share an n-gram with a text, ascending: uint64, each once for every n-gram that they share.
+
+    Args:
+        codes: the text's code points.
+        index: the known texts.
+        hashes: room for the text's n-grams, which are left there.
+        known: as much room again.
+    """
+    count = ngram_hashes(codes, index.width, hashes)
+    met = _known_grams(hashes, count, index, known)
+    return _texts_with(known[: sort_unique(known[:met])], index)
+
+
+@kernel
 def _overlaps(
     folded: Folded, index: Index, limit: float, hashes: np.ndarray, known: np.ndarray, found: Overlaps
 ) -> None:
@@ -122,13 +137,11 @@ def _overlaps(
     `hashes` and `known` are room for the n-grams of one text.
     """
     for row in range(len(folded.ends) - 1):
-        count = ngram_hashes(folded.codes[folded.ends[row] : folded.ends[row + 1]], index.width, hashes)
-        met = _known_grams(hashes, count, index, known)
-        if met == 0:
+        codes = folded.codes[folded.ends[row] : folded.ends[row + 1]]
+        texts = texts_with_grams(codes, index, hashes, known)
+        if len(texts) == 0:
             continue
-        met = sort_unique(known[:met])
-        size = sort_unique(hashes[:count])
-        texts = _texts_with(known[:met], index)
+        size = sort_unique(hashes[: len(codes) - index.width + 1])
         first = 0
         for i in range(1, len(texts) + 1):
             if i < len(texts) and texts[i] == texts[first]:

@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+from cmtp.shards.balance import TRAINED_ON
+
 DEFAULT_TABLE = "pairs"
 """The table that ``datasets.load_dataset("my-shards")`` loads."""
 
@@ -48,6 +50,7 @@ def make_dataset_card(manifest: dict[str, Any]) -> str:
         "|---|---|---:|---:|",
         *_source_rows(manifest["stages"]),
         "",
+        *_mixture(manifest),
         "## Reading it",
         "",
         "```python",
@@ -86,6 +89,27 @@ def _funnel_row(stage: dict[str, Any]) -> str:
     rejected = sorted(stage["rejected"].items(), key=lambda item: (-item[1], item[0]))
     reasons = ", ".join(f"{reason} {n:,}" for reason, n in rejected) or "–"
     return f"| {stage['stage']} | {stage['in']:,} | {stage['kept']:,} | {reasons} |"
+
+
+def _mixture(manifest: dict[str, Any]) -> list[str]:
+    """How many rows of each table a source has, and the share of the batches that `cmtp train` draws from it."""
+    alpha = manifest["recipe"].get("mixture", {}).get("alpha", 1.0)
+    tables = {name: manifest["tables"].get(name, {}).get("sources", {}) for name in TRAINED_ON}
+    weights = {source: n**alpha for source, n in sorted(tables["pairs"].items())}
+    return [
+        "## Mixture",
+        "",
+        f"A source of n batches is drawn in proportion to n^{alpha:g} (`mixture.alpha`; the last column, of pairs).",
+        "",
+        f"| source | {' | '.join(TRAINED_ON)} | drawn |",
+        "|---|---:|---:|---:|---:|",
+        *(
+            f"| {source} | {' | '.join(f'{tables[name].get(source, 0):,}' for name in TRAINED_ON)} "
+            f"| {weight / sum(weights.values()):.1%} |"
+            for source, weight in weights.items()
+        ),
+        "",
+    ]
 
 
 def _source_rows(stages: list[dict[str, Any]]) -> list[str]:

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cmtp.errors import UsageError
 from cmtp.order import is_held_out
 from cmtp.relations import SYMMETRIC_RELATIONS
+from cmtp.shards.eval_stage import SCORED_ON
 
 BLOCK_ROWS = 65_536
 """Rows read at a time."""
@@ -76,10 +78,24 @@ def manifest_sha256(shards: str) -> str:
 
 
 def build_split(shards: str) -> Split | None:
-    """The documents that a build itself has held out (``eval:`` in its recipe), or None."""
+    """The share of the documents that a build itself has held out (``eval:`` in its recipe), and the seed; or None.
+
+    A build of few documents holds none out by itself, so where the recipe leaves the share open the figures of the eval
+    stage say it.
+    """
     path = Path(shards) / "manifest.json"
-    split = json.loads(path.read_text(encoding="utf-8")).get("recipe", {}).get("eval", {}) if path.is_file() else {}
-    return Split(split["share"], split["seed"]) if split.get("share") else None
+    manifest = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    split = manifest.get("recipe", {}).get("eval", {})
+    figures = [stage["facts"] for stage in manifest.get("stages", []) if "held" in stage["facts"]]
+    share = figures[0]["share"] if figures else split.get("share")
+    return Split(share, split["seed"]) if share else None
+
+
+def build_alpha(shards: str) -> float:
+    """The exponent by which the build's recipe wants its sources drawn (``mixture.alpha``); 1 if it says nothing."""
+    path = Path(shards) / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return float(manifest.get("recipe", {}).get("mixture", {}).get("alpha", 1.0))
 
 
 def read_pairs(shards: str, columns: list[str], split: Split, *, held_out: bool) -> pl.DataFrame:
@@ -102,8 +118,11 @@ def pair_table(shards: str, columns: list[str], split: Split, *, held_out: bool)
     by_build = build_split(shards) is not None
     parts = []
     for file in table_files(shards, "rejects/eval" if by_build and held_out else "pairs"):
-        for block in pq.ParquetFile(file).iter_batches(BLOCK_ROWS, columns=list({*columns, "doc_id"})):
-            if not by_build:
+        wanted = {*columns, "doc_id", *(["reason"] if by_build and held_out else [])}
+        for block in pq.ParquetFile(file).iter_batches(BLOCK_ROWS, columns=list(wanted)):
+            if by_build and held_out:
+                block = block.filter(pc.equal(block["reason"].cast(pa.string()), SCORED_ON))
+            elif not by_build:
                 inside = split.holds(block["doc_id"])
                 block = block.filter(pa.array(inside if held_out else ~inside))
             parts.append(_without_dictionaries(pa.Table.from_batches([block])))

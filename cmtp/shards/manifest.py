@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from importlib.metadata import version
 from typing import Any
 
@@ -114,6 +115,9 @@ def _tables(receipts: list[Receipt]) -> dict[str, Any]:
                 for reason, count in sorted(file.pop(kind, {}).items()):
                     counts = table.setdefault(kind, {})
                     counts[reason] = counts.get(reason, 0) + count
+            if "sources" in file:
+                table["sources"] = dict(Counter(table.get("sources", {})) + Counter(file.pop("sources")))
+                file.pop("largest_file", None)
             if file:
                 table["rows"] += file["rows"]
                 table["files"].append(file)

@@ -23,13 +23,15 @@ from typing import Final
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cmtp.dedup.verdicts import Reason
 from cmtp.engine.task import Job, Result
 from cmtp.filters.pair_filter import open_filter
 from cmtp.ids import id_halves
-from cmtp.order import is_held_out, range_of
+from cmtp.order import range_of
 from cmtp.schema import PRETRAIN, TEXTS
+from cmtp.shards.eval_stage import held_documents
 from cmtp.shards.groups import read_group, write_groups
 from cmtp.shards.settings import ShardWork
 
@@ -54,7 +56,7 @@ def filter_texts(job: Job[ShardWork], index: int, part: str, ranges: int) -> Res
         pl.col("passage").str.join("\n").alias("text"), pl.col("source").first().cast(pl.String)
     )
     stays = {
-        "held_out": _not_held_out(joined, settings),
+        "held_out": _not_held_out(joined, job),
         "not_to_be_trained_on": ~joined["doc_id"].is_in(_barred(job)),
         "too_short": joined["text"].str.len_chars() >= settings.min_pretrain_chars,
     }
@@ -69,11 +71,12 @@ def filter_texts(job: Job[ShardWork], index: int, part: str, ranges: int) -> Res
     return Result(rows=rows.num_rows, bytes=rows.nbytes, records=[record])
 
 
-def _not_held_out(texts: pl.DataFrame, settings: ShardWork) -> pl.Series:
-    held = settings.held_out
+def _not_held_out(texts: pl.DataFrame, job: Job[ShardWork]) -> pl.Series:
+    held = job.settings.held_out
     if held is None or not texts.height:
         return pl.Series(np.ones(texts.height, bool))
-    return pl.Series(~is_held_out(texts["doc_id"].to_arrow().cast(pa.string()), held.share, held.seed))
+    ids = held_documents(job.store, held).cast(pa.string()).combine_chunks()
+    return pl.Series(pc.invert(pc.is_in(texts["doc_id"].to_arrow().cast(pa.string()), ids)))
 
 
 def _barred(job: Job[ShardWork]) -> list[str]:

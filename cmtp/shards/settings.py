@@ -9,16 +9,29 @@ from pydantic import Field
 from cmtp.filters.settings import FilterWork
 from cmtp.settings import Settings
 
+DEFAULT_SHARE = 0.01
+"""Share of the documents that a build holds out by itself."""
+
+MANY_DOCUMENTS = 5_000
+"""Documents from which a build holds some out by itself: a hundredth of fewer is too few to search in."""
+
 
 class EvalSettings(Settings):
-    """Whole documents that are kept out of training, so that a model can be scored on them."""
+    """Documents that are kept out of training, so that a model can be scored on them."""
 
-    share: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the documents, by a seeded hash of their id. Their pairs are in rejects/eval as ``held_out``, and in no
-    other table: neither pairs, nor finetune or its negatives, nor pretrain. 0: none; the trainer then leaves out a
-    share of its own."""
+    share: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Share of the documents, by a seeded hash; documents with a query in common go together. Their pairs are in
+    rejects/eval, and in no other table: neither pairs, nor finetune or its negatives, nor pretrain. The pairs called
+    ``held_out`` are searched; those whose query or passage stands in training too are called ``held_out_known``. None:
+    a hundredth, in a build of 5,000 documents or more. 0: none; the trainer then leaves out a share of its own."""
     seed: int = 1
     """Chooses the documents; another seed holds out other documents."""
+
+    def share_of(self, documents: int) -> float:
+        """The share of so many documents that is held out."""
+        if self.share is None:
+            return DEFAULT_SHARE if documents >= MANY_DOCUMENTS else 0.0
+        return self.share
 
 
 class ShardSettings(Settings):
@@ -49,7 +62,7 @@ class ShardWork(ShardSettings):
     """Settings of the tasks of the shard stage."""
 
     seed: int
-    held_out: EvalSettings | None
-    """The documents that are kept out of pretrain/; None: the build holds none out."""
+    held_out: str | None
+    """Folder of the eval stage, whose documents are kept out of pretrain/; None: the build holds none out."""
     texts: TextWork | None = None
     """How texts are made for pretrain/; None where only tables of rows are written."""

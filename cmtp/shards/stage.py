@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from cmtp.dedup.settings import DedupSettings
 from cmtp.dedup.stage import DedupStage
-from cmtp.engine.stage import Stage, StageFolder
+from cmtp.engine.stage import Stage, StageFolder, StageRun
 from cmtp.engine.task import Job, Result, Task, task
 from cmtp.extract.stage import ExtractStage
 from cmtp.filters.screen import filter_work
@@ -27,9 +27,10 @@ from cmtp.order import order_keys, range_of
 from cmtp.schema import FINETUNE, PAIRS, PRETRAIN, REJECTS
 from cmtp.settings import RecipeBase
 from cmtp.shards import pretrain
+from cmtp.shards.balance import TRAINED_ON, balance_of, one_sided
 from cmtp.shards.eval_stage import EvalStage
 from cmtp.shards.groups import read_group, write_groups
-from cmtp.shards.settings import EvalSettings, ShardSettings, ShardWork, TextWork
+from cmtp.shards.settings import ShardSettings, ShardWork, TextWork
 
 KEY = "order_key"
 
@@ -77,7 +78,7 @@ class ShardStage(Stage[ShardWork]):
 
     def resolve(self, recipe: RecipeBase, before: Mapping[str, StageFolder]) -> ShardWork:
         """See Stage. pretrain/ is made of texts and not of rows, so it needs the filter and the hold-out itself."""
-        held_out = recipe.of(EvalSettings) if EvalStage.name in before else None
+        held_out = before[EvalStage.name].folder if EvalStage.name in before else None
         texts = None
         if ExtractStage.name in before:
             dedup = recipe.of(DedupSettings)
@@ -85,6 +86,10 @@ class ShardStage(Stage[ShardWork]):
             rejects = before[DedupStage.name].rejects if compared else None
             texts = TextWork(filter=filter_work(recipe.of(FilterSettings)), rejects=rejects)
         return ShardWork.extend(recipe.of(ShardSettings), seed=recipe.seed, held_out=held_out, texts=texts)
+
+    def warning(self, run: StageRun) -> str | None:
+        """See Stage: tables of which one source or one file is most."""
+        return "; ".join(one_sided(record for receipt in run.receipts for record in receipt.records)) or None
 
     def steps(self, job: Job[ShardWork], inputs: list[str]) -> Iterator[list[Task]]:
         """See Stage."""
@@ -182,6 +187,8 @@ def merge_range(job: Job[ShardWork], table: TableInput, number: int, out: str) -
         rows = rows.select(table.schema.names).take(order)
     rows = tidy(rows, table.schema)
     store.write_table(out, rows, published=True)
+    if table.name in TRAINED_ON:
+        record |= balance_of(rows)
     record |= {
         "file": out.rsplit("/", 1)[1],
         "rows": rows.num_rows,

@@ -86,8 +86,9 @@ class ContrastiveSettings(StageSettings):
     """Texts per forward pass; bounds the memory. A larger batch goes through GradCache."""
     within: Literal["source", "task", "all"] = "source"
     """Whether the rows of a batch come from one source, one task, or anywhere. One source gives harder negatives."""
-    alpha: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """A group of n batches is drawn in proportion to n^alpha. 1: by its size. 0: equally often."""
+    alpha: Annotated[float, Field(ge=0, le=1)] | None = None
+    """A group of n batches is drawn in proportion to n^alpha. 1: by its size. 0: equally often. None: as the build's
+    recipe says (``mixture.alpha``), or 1 if it says nothing."""
     no_in_batch: list[str] = []
     """Relations with rows that see only their own negatives, for example those with a few labels as passages."""
     dimensions: list[Positive] = []

@@ -26,6 +26,7 @@ from transformers import (
 )
 
 from cmtp.errors import CmtpError, UsageError
+from cmtp.shards.held_out import build_alpha
 from cmtp.train import guards
 from cmtp.train.batches import RowBlock, TrainBatches
 from cmtp.train.contrastive import InfoNCE
@@ -148,7 +149,8 @@ def contrast(
             return corpus.finetune(chosen, epoch, settings.seed)
         return corpus.weak(cast(WeakSettings, chosen))
 
-    batches = TrainBatches(read, chosen.batch, settings.seed, chosen.alpha, smallest=place.world)
+    alpha = build_alpha(corpus.shards) if chosen.alpha is None else chosen.alpha
+    batches = TrainBatches(read, chosen.batch, settings.seed, alpha, smallest=place.world)
     steps = count_steps(chosen, batches, corpus.count("finetune" if stage == "finetune" else "pairs"))
     if place.first:
         print(guards.announce(stage, batches, steps))

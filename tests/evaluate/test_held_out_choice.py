@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import polars as pl
 import pytest
 
 from cmtp.errors import UsageError
@@ -77,6 +78,8 @@ def split_by_build(folder, share, seed):
     (folder / "manifest.json").write_text(json.dumps(manifest))
     (folder / "rejects").mkdir()
     (folder / "pairs").rename(folder / "rejects" / "eval")
+    for file in (folder / "rejects" / "eval").glob("*.parquet"):
+        pl.read_parquet(file).with_columns(reason=pl.lit("held_out")).write_parquet(file)
     write_build(folder / "rest", seed=9)
     (folder / "rest" / "pairs").rename(folder / "pairs")
     return shards

@@ -1,6 +1,7 @@
 """`eval:` in a recipe: whole documents are in rejects/eval and in no table that is trained on."""
 
 import json
+from pathlib import Path
 from random import Random
 
 import polars as pl
@@ -11,6 +12,7 @@ from cmtp.engine.progress import BuildProgress
 from cmtp.errors import UsageError
 from cmtp.evaluate.probe import ProbeSettings, compare_builds
 from cmtp.recipe import load_recipe
+from cmtp.shards.eval_stage import NAMED_TEST
 from cmtp.shards.held_out import Split, build_split, read_pairs, retrieval_task
 from cmtp.train.settings import FinetuneSettings, WeakSettings
 from cmtp.train.shards import Corpus
@@ -25,6 +27,10 @@ def made(folder, raw, *overrides, until="mine"):
     with BuildProgress() as progress:
         build([str(raw)], str(folder), recipe, Options(workers=1, until=until), progress)
     return str(folder)
+
+
+def manifest(shards):
+    return json.loads(Path(shards, "manifest.json").read_text(encoding="utf-8"))
 
 
 def words(text):
@@ -63,6 +69,9 @@ def test_held_out_documents_are_in_no_table_but_theirs(builds):
     assert 0 < out.height < rows["pairs"].height + out.height
     assert set(out["reason"].cast(pl.String)) == {"held_out"}
     assert json.loads(out["evidence"][0]) == {"share": 0.4, "seed": 1}
+    facts = next(stage["facts"] for stage in manifest(held)["stages"] if stage["stage"] == "eval")
+    assert facts["held"] == out["doc_id"].n_unique()
+    assert facts["share"] == 0.4
     assert not docs & set(rows["pairs"]["doc_id"])
     assert not docs & set(rows["pretrain"]["doc_id"])
     passages = set(out["passage"])
@@ -98,7 +107,7 @@ def test_builds_that_hold_out_different_documents_are_not_compared(builds):
 
 
 def test_until_eval_without_a_share_ends_after_similarity(raw, tmp_path):
-    shards = made(tmp_path / "b", raw, until="eval")
+    shards = made(tmp_path / "b", raw, "eval.share=0", until="eval")
     manifest = json.loads((tmp_path / "b" / "manifest.json").read_text(encoding="utf-8"))
     assert [stage["stage"] for stage in manifest["stages"]] == ["extract", "dedup", "filter", "similarity"]
     assert pl.read_parquet(f"{shards}/pairs/*.parquet").height
@@ -108,3 +117,58 @@ def test_until_an_earlier_stage_holds_nothing_out(raw, tmp_path):
     shards = made(tmp_path / "b", raw, "eval.share=0.4", until="filter")
     docs = set(pl.read_parquet(f"{shards}/pairs/*.parquet")["doc_id"])
     assert set(pl.read_parquet(f"{shards}/pretrain/*.parquet")["doc_id"]) == docs
+
+
+def test_a_build_of_few_documents_holds_none_out_by_itself(raw, tmp_path):
+    shards = made(tmp_path / "b", raw, until="eval")
+    assert build_split(shards) is None
+    facts = next(stage["facts"] for stage in manifest(shards)["stages"] if stage["stage"] == "eval")
+    assert (facts["share"], facts["held"]) == (0.0, 0)
+
+
+@pytest.fixture(scope="module")
+def entangled(tmp_path_factory):
+    """Forty articles. Of every four, two have a title in common, one is a later version of the first, and one is alone.
+    All end with the same section.
+    """
+    folder = tmp_path_factory.mktemp("entangled") / "notes"
+    folder.mkdir()
+    random = Random(7)
+
+    def text():
+        return "，".join(random.choice(words(DOINGS)) + random.choice(words(THINGS)) for _ in range(30)) + "。"
+
+    for n in range(40):
+        title = f"第{n - n % 4 if n % 4 < 2 else n}号家务手册"
+        body = text()
+        if n % 4 == 0:
+            first = body
+        if n % 4 == 2:
+            body = first[: len(first) * 2 // 3] + text()[:30] + "。"
+        ending = "## 版权声明\n\n本手册由社区编写，可以自由转载，但是要注明出处，也请把改动的地方告诉我们。\n"
+        (folder / f"{n:02}.md").write_text(f"# {title}\n\n{body}\n\n{ending}", encoding="utf-8")
+    return folder.parent
+
+
+def test_documents_are_held_out_with_what_says_the_same(entangled, tmp_path):
+    shards = made(tmp_path / "b", entangled, "eval.share=0.4", "dedup.near=off", until="eval")
+    train = pl.read_parquet(f"{shards}/pairs/*.parquet")
+    out = pl.read_parquet(f"{shards}/rejects/eval/*.parquet").with_columns(pl.col("reason").cast(pl.String))
+    test = out.filter(pl.col("reason") == "held_out")
+    assert test.height
+    assert train.height
+    assert not set(test["query"]) & set(train["query"])
+    grams = [{text[i : i + 8] for i in range(len(text) - 7)} for text in train["passage"]]
+    for passage in test["passage"]:
+        own = {passage[i : i + 8] for i in range(len(passage) - 7)}
+        assert max(len(own & other) for other in grams) < len(own) / 2
+    assert not set(out["doc_id"]) & set(train["doc_id"])
+    assert set(read_pairs(shards, ["query"], Split(0.1, 1), held_out=True)["query"]) == set(test["query"])
+
+
+@pytest.mark.parametrize(
+    ("name", "noted"),
+    [("cmrc2018_dev.json", True), ("a/test.jsonl.gz", True), ("test-driving-cars.md", False), ("latest.json", False)],
+)
+def test_files_that_call_themselves_test_are_noted(name, noted):
+    assert bool(NAMED_TEST.search(name)) == noted
