@@ -11,7 +11,7 @@ from cmtp.engine.store import Store
 from cmtp.filters.screen import filter_work
 from cmtp.filters.settings import FilterSettings
 from cmtp.schema import PRETRAIN, TEXTS
-from cmtp.shards.settings import EvalSettings, ShardWork, TextWork
+from cmtp.shards.settings import ShardWork, TextWork
 from cmtp.shards.stage import ShardStage, TableInput
 from tests.rows import an_id, pair, pair_table, rejects_table
 
@@ -67,9 +67,11 @@ def test_short_texts_are_counted(tmp_path):
 
 def test_held_out_documents_are_left_out(tmp_path):
     documents = [(f"d{n}", [f"第{n}盆的记录：{WATER}"]) for n in range(40)]
-    found, left_out = pretrain(tmp_path, documents, held_out=EvalSettings(share=0.4))
-    assert 0 < left_out["held_out"] < 40
-    assert len(found) == 40 - left_out["held_out"]
+    held = pa.table({"doc_id": [an_id("d3"), an_id("d7"), an_id("elsewhere")]})
+    Store(str(tmp_path)).write_table("eval/held.parquet", held)
+    found, left_out = pretrain(tmp_path, documents, held_out="eval")
+    assert left_out == {"held_out": 2}
+    assert set(found) == {an_id(f"d{n}") for n in range(40) if n not in (3, 7)}
 
 
 def test_a_document_with_a_pair_of_an_evaluation_set_is_left_out(tmp_path):
