@@ -58,7 +58,7 @@ class MixtureStage(Stage[MixtureWork]):
         return MixtureWork.extend(recipe.of(MixtureSettings), build_seed=recipe.seed)
 
     def steps(self, job: Job[MixtureWork], inputs: list[str]) -> Iterator[list[Task]]:
-        """_Positive the pairs of each group; find the cuts; apply them, a task per partition."""
+        """Count the pairs of each group; find the cuts; apply them, a task per partition."""
         parts = [*enumerate(inputs)]
         yield [task(count_groups, job, f"count-{index:05d}", index, part) for index, part in parts]
         yield [task(cut_groups, job, "cut", len(inputs))]
