@@ -85,7 +85,10 @@ def record(table, count, source, file):
 
 def test_one_source_that_is_most_of_a_table_is_named():
     (line,) = one_sided([record("pairs", 600, "laws", "laws/a.json"), record("pairs", 600, "laws", "laws/a.json")])
-    assert line.startswith("80% of pairs is of the")
+    assert line.startswith("80% of the rows of pairs are of the")
+    assert "mixture.caps" in line
+    (line,) = one_sided([record("pretrain", 2000, "laws", "laws/a.json")])
+    assert "mixture.caps" not in line  # a cap of pairs leaves no document out
     assert one_sided([record("pairs", 600, "laws", "laws/a.json")]) == []  # too few rows to say so
     assert one_sided([record("rejects/dedup", 2000, "laws", "laws/a.json")]) == []
 
