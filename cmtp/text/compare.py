@@ -1,11 +1,12 @@
 """The comparison form of a text. Two texts are copies if their forms are equal. The form is never written out.
 
 1. Unfold compatibility characters (full width, ligatures, circled digits) and fold case: Ａ, ⓐ and A become a.
-2. Replace traditional characters by simplified ones.
+2. Replace traditional characters by simplified ones, and some variants by the usual form: 著 and 着 become 着.
 3. Drop what carries no meaning: white space, controls, zero-width characters, variation selectors, punctuation,
    pictographs. Letters, ideographs, digits, combining marks, ``%``, mathematical and currency signs stay: article 12 is
    not article 13, C++ is not C, and < is not >.
 4. Where punctuation or space stood between two digits, put a point: 1.5 is not 15, and 3–4 people are not 34.
+5. A raised digit stays raised behind a digit: 10² is not 102. Behind anything else it is plain: m², ㎡ and m2 are one.
 
 The form is decomposed (NFKD). Two strings have the same NFKC exactly if they have the same NFKD, and NFKD works on one
 code point at a time, so a kernel can look the form up in a table. Runs of several combining marks are not reordered.
@@ -82,8 +83,13 @@ class ComparisonTable(NamedTuple):
     expansion: np.ndarray
 
 
+_RAISED: Final = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+
 _KEPT_SIGNS: Final = frozenset("%‰+<=>")
 """Signs that carry meaning although Unicode counts some of them as punctuation (% is Po)."""
+
+_VARIANTS: Final = dict(zip("著妳牠彷媿賸擕妬鬦竝廻", "着你它仿愧剩携妒斗并回", strict=True))
+"""Forms of traditional script that OpenCC's table leaves as they are, because some are words of their own (著名)."""
 
 _FRAME: Final = frozenset("|~")
 """ASCII characters that draw frames and lines. Unicode counts them among the mathematical signs."""
@@ -104,10 +110,12 @@ change, and Hangul syllables, which stay composed."""
 @lru_cache(maxsize=1)
 def comparison_table() -> ComparisonTable:
     """The table, from Python's Unicode data and OpenCC's dictionary. It is made once per process, in about 0.1 s."""
-    simple = simplified()
+    simple = {**simplified(), **_VARIANTS}
     single = np.arange(0x110000, dtype=np.int32)
     expansion: list[int] = [0, 0]  # -1 is a separator; 0 could not be negative
     for point in sorted({*_changing(), *map(ord, simple)}):
+        if chr(point) in _RAISED:  # decided where it stands
+            continue
         if unicodedata.category(chr(point)) in ("Cn", "Co"):  # the majority, which stay as they are
             continue
         form = [ord(simple.get(char, char)) for char in _unfold(chr(point)) if _stays(char)]
@@ -177,6 +185,9 @@ def _fold(data: np.ndarray, offsets: np.ndarray, table: ComparisonTable, folded:
                 if count + length + (end - i) + _ROOM > room:
                     return False
                 mapped = expansion[start]
+            lowered = _lowered(mapped)
+            if lowered and not (count > first and (_digit(out[count - _1]) or _lowered(out[count - _1]))):
+                mapped = lowered
             if separated:
                 separated = False
                 if count > first and _between_digits(out[count - _1], mapped):
@@ -193,8 +204,25 @@ def _fold(data: np.ndarray, offsets: np.ndarray, table: ComparisonTable, folded:
 
 
 @inlined
+def _digit(code: int) -> bool:
+    return 48 <= code <= 57
+
+
+@inlined
 def _between_digits(before: int, after: int) -> bool:
-    return 48 <= before <= 57 and 48 <= after <= 57
+    return _digit(before) and _digit(after)
+
+
+@inlined
+def _lowered(code: int) -> int:
+    """The digit that a raised one stands for, 0 for other characters. U+00B9, B2 and B3 come from Latin-1."""
+    if code < 0xB2 or code > 0x2079:
+        return 0
+    if code >= 0x2070:
+        return 48 + code - 0x2070 if code != 0x2071 and code != 0x2072 and code != 0x2073 else 0
+    if code == 0xB9:
+        return 49
+    return 50 + code - 0xB2 if code <= 0xB3 else 0
 
 
 @kernel

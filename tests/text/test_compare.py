@@ -15,7 +15,8 @@ from cmtp.text.compare import comparison_form, fold
     [
         ("ＡＢＣ１２３", "abc123"),  # full width
         ("乾淨的臺灣，「測試」！", "干净的台湾测试"),  # traditional, punctuation
-        ("著名的頭髮", "著名的头发"),  # OpenCC's first choice, one character to one
+        ("著名的頭髮", "着名的头发"),  # one character to one, OpenCC's first choice
+        ("看著妳，一羣牠們彷彿賸下", "看着你一群它们仿佛剩下"),  # variants
         ("第十二条　 \n\t当事人", "第十二条当事人"),  # white space of all kinds
         ("零\u200b宽\ufeff字\u2060符\u00ad", "零宽字符"),
         ("葛\U000e0100飾\ufe00", "葛饰"),  # variation selectors
@@ -46,6 +47,10 @@ def test_form(text, form):
         ("1.", "1"),
         (".1", "1"),
         ("①②", "12"),
+        ("10²米", "10²米"),
+        ("10⁻³", "10−3"),
+        ("a⁰¹m²m³n⁴⁹ⁱ²", "a0¹m2m3n4⁹i2"),  # raised behind a digit alone
+        ("5 ²", "5²"),
         ("1 ½", "1.1⁄2"),  # the expansion of a character may begin with a digit
     ],
 )
