@@ -128,11 +128,6 @@ def _source_positions(source: pa.ChunkedArray, priority: list[str]) -> np.ndarra
     return pc.fill_null(positions, len(priority)).to_numpy().astype(np.uint32)  # type: ignore[no-any-return]
 
 
-def standing(rank: np.ndarray) -> np.ndarray:
-    """uint32[rows]: what comes before all that `keep` names: older releases, then rows the cut leaves, then others."""
-    return rank >> np.uint32(30)
-
-
 def is_cut(rank: np.ndarray) -> np.ndarray:
     """uint8[rows]: 1 where the rank is that of a row which the similarity cut takes."""
     return (rank & _CUT != 0).astype(np.uint8)  # type: ignore[no-any-return]

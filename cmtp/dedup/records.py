@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cmtp.dedup.exchange import U8, U32, U64, Array, Columns
-from cmtp.dedup.policy import compact, standing
+from cmtp.dedup.policy import compact
 from cmtp.relations import RELATIONS
 
 
@@ -93,10 +93,11 @@ class KeyRows(Columns):
     def copy_order(self) -> list[Array]:
         """The columns that order copies of one pair, most significant first.
 
-        A pair that is a question in one place and a title in another stays as the question: as a title it may lose its
-        passage to another title, and then the pair would be nowhere.
+        Of copies of equal rank that are a question in one place and a title in another, the question comes first: as a
+        title it may lose its passage to another title, and then the pair would be nowhere.
         """
-        return [standing(self.rank), Use.WRITTEN - self.use, *self.policy_order]
+        rank, *others = self.policy_order
+        return [rank, Use.WRITTEN - self.use, *others]
 
 
 @dataclass(frozen=True)
