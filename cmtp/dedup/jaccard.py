@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from cmtp.dedup.amounts import NUMERALS, has_flag, numbers_of
+from cmtp.dedup.amounts import numbers_of
+from cmtp.dedup.subjects import Subjects, other_subjects
 from cmtp.kernels.jit import kernel
 from cmtp.kernels.sets import jaccard
 from cmtp.text.compare import Folded
@@ -50,10 +51,7 @@ class Sets(NamedTuple):
         shingle_starts: int64[rows + 1], where the shingles of each text start.
         amounts: uint64[:], hashes of the numbers that are not ordinals, sorted and unique within each text.
         amount_starts: int64[rows + 1], where the amounts of each text start.
-        texts: int32[:], the texts in comparison form.
-        text_starts: int64[rows + 1], where each text starts.
-        queries: int32[:], their queries in comparison form; empty where these do not matter.
-        query_starts: int64[rows + 1], where each query starts.
+        subjects: what tells their subjects apart.
     """
 
     position: np.ndarray
@@ -61,10 +59,7 @@ class Sets(NamedTuple):
     shingle_starts: np.ndarray
     amounts: np.ndarray
     amount_starts: np.ndarray
-    texts: np.ndarray
-    text_starts: np.ndarray
-    queries: np.ndarray
-    query_starts: np.ndarray
+    subjects: Subjects
 
 
 class Neighbours(NamedTuple):
@@ -137,12 +132,12 @@ def rows_of(folded: Folded, document: np.ndarray, *, use: np.ndarray, fixed: np.
     )
 
 
-def sets_of(folded: Folded, queries: Folded, rows: np.ndarray, total: int, width: int) -> Sets:
+def sets_of(folded: Folded, subjects: Subjects, rows: np.ndarray, total: int, width: int) -> Sets:
     """What is held of the rows that are compared.
 
     Args:
         folded: their texts.
-        queries: their queries.
+        subjects: what tells their subjects apart.
         rows: their positions in the batch, ascending.
         total: rows of the batch.
         width: characters per n-gram.
@@ -157,10 +152,7 @@ def sets_of(folded: Folded, queries: Folded, rows: np.ndarray, total: int, width
         shingle_starts=shingle_starts,
         amounts=numbers.amounts,
         amount_starts=numbers.amount_starts,
-        texts=folded.codes,
-        text_starts=folded.ends,
-        queries=queries.codes,
-        query_starts=queries.ends,
+        subjects=subjects,
     )
 
 
@@ -203,36 +195,6 @@ def _amounts_differ(sets: Sets, a: int, b: int, share: float) -> bool:
 
 
 @kernel
-def _ideograph(code: int) -> bool:
-    return 0x3400 <= code <= 0x9FFF or 0x20000 <= code < 0x32000
-
-
-@kernel
-def _contains(texts: np.ndarray, starts: np.ndarray, row: int, first: int, second: int) -> bool:
-    """Whether the text of a row has these two characters side by side."""
-    i, last = starts[row], starts[row + 1] - 1
-    while i < last and not (texts[i] == first and texts[i + 1] == second):
-        i += 1
-    return bool(i < last)
-
-
-@kernel
-def _has_own_subject(sets: Sets, a: int, b: int) -> bool:
-    """Whether two ideographs other than numerals stand together in the query and the text of a, and in neither of b."""
-    for i in range(sets.query_starts[a], sets.query_starts[a + 1] - 1):
-        first, second = sets.queries[i], sets.queries[i + 1]
-        if not (_ideograph(first) and _ideograph(second)) or has_flag(NUMERALS, first) or has_flag(NUMERALS, second):
-            continue
-        if (
-            _contains(sets.texts, sets.text_starts, a, first, second)
-            and not _contains(sets.texts, sets.text_starts, b, first, second)
-            and not _contains(sets.queries, sets.query_starts, b, first, second)
-        ):
-            return True
-    return False
-
-
-@kernel
 def _guarded(rows: Rows, sets: Sets, limits: CopyLimits, a: int, b: int) -> bool:
     """Whether the numbers of two rows keep them apart."""
     if rows.numbers[a] == rows.numbers[b]:
@@ -247,7 +209,7 @@ def _similarity(sets: Sets, a: int, b: int, threshold: float) -> float:
     """Jaccard similarity of two rows, or -1 where it is below the threshold or they are about two subjects."""
     left, right = sets.position[a], sets.position[b]
     value = jaccard(sets.shingles, sets.shingle_starts, left, right, threshold)
-    if value >= 0 and _has_own_subject(sets, left, right) and _has_own_subject(sets, right, left):
+    if value >= 0 and other_subjects(sets.subjects, left, right):
         return -1.0
     return value
 
@@ -317,8 +279,8 @@ class Clusters:
         - Numbers of short texts: any number, negation or Latin letter matters.
         - Amounts of longer texts: most of them must agree. Ordinals (第三十条) are left out, because a reference moves
           when a law is amended.
-        - Subject: the same is said of two things where the words that differ are also those in which the queries
-          differ, on both sides. 法官法 says of 法官 what 检察官法 says of 检察官.
+        - Subject: the same is said of two things, see `subjects.other_subjects`: 法官法 says of 法官 what 检察官法 says
+          of 检察官.
 
         Args:
             span: the rows to decide about; all rows before them are decided.

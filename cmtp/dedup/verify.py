@@ -20,6 +20,7 @@ from cmtp.dedup.layout import Layout, near_decision
 from cmtp.dedup.policy import is_cut
 from cmtp.dedup.records import Edges, TextRows
 from cmtp.dedup.settings import DedupWork
+from cmtp.dedup.subjects import subjects_of
 from cmtp.dedup.verdicts import Match, Reason, Verdicts
 from cmtp.engine.figures import totals
 from cmtp.engine.task import Job, Result
@@ -47,7 +48,7 @@ class _Batch:
 
     def __init__(self, layout: Layout, side: Side, slots: range, shingle: int) -> None:
         self._texts, self._slots, self._shingle = layout.texts(side), slots, shingle
-        self._folded: tuple[Folded, Folded] | None = None  # of a batch of one slot, which is most of them
+        self._held: tuple[Folded, Folded, TextRows] | None = None  # of a batch of one slot, which is most of them
         self.starts = [0]
         parts: list[Rows] = []
         ids: list[tuple[Array, Array, Array, Array]] = []
@@ -60,7 +61,7 @@ class _Batch:
             ids.append((texts.row, texts.id_high, texts.id_low, is_cut(texts.rank)))
             self.starts.append(self.starts[-1] + len(texts))
             if len(slots) == 1:
-                self._folded = folded, fold(texts.query)
+                self._held = folded, fold(texts.query), texts
         self.row, self.id_high, self.id_low, self.cut = map(np.concatenate, zip(*ids, strict=True))
         self.rows = Rows(*map(np.concatenate, zip(*parts, strict=True)))
 
@@ -70,9 +71,11 @@ class _Batch:
 
     def sets(self, rows: Array) -> Sets:
         """The shingles of some rows, given in ascending order; slots without such a row are not read."""
-        if self._folded is not None:
-            folded, queries = (side.take(rows) for side in self._folded)
-            return sets_of(folded, queries, rows, len(self.row), self._shingle)
+        if self._held is not None:
+            folded, queries = (side.take(rows) for side in self._held[:2])
+            texts = self._held[2].take(rows)
+            subjects = subjects_of(texts.text, texts.query, folded, queries)
+            return sets_of(folded, subjects, rows, len(self.row), self._shingle)
         parts = []
         for number, slot in enumerate(self._slots):
             first, last = np.searchsorted(rows, self.starts[number : number + 2])
@@ -80,8 +83,9 @@ class _Batch:
                 parts.append(self._read(slot).take(rows[first:last] - self.starts[number]))
         if not parts:
             parts = [self._read(self._slots[0]).take(np.empty(0, np.int64))]
-        folded, queries = fold(_joined(part.text for part in parts)), fold(_joined(part.query for part in parts))
-        return sets_of(folded, queries, rows, len(self.row), self._shingle)
+        text, query = _joined(part.text for part in parts), _joined(part.query for part in parts)
+        folded = fold(text)
+        return sets_of(folded, subjects_of(text, query, folded, fold(query)), rows, len(self.row), self._shingle)
 
 
 def _joined(columns: Iterable[pa.ChunkedArray]) -> pa.ChunkedArray:
