@@ -141,8 +141,8 @@ _CONTACT: Final = re.compile(
 _FORMAL: Final = re.compile(r"[壹贰叁肆伍陆柒捌玖][壹贰叁肆伍陆柒捌玖0]{6,14}")
 """A number in the numerals of cheques, without the 拾 and 佰 that a sum has: 壹叁捌零零壹叁捌."""
 _TOP_DOMAINS: Final = "com|net|cn|cc|vip|xyz|top|app|me|info|club|tv|co|org|site|live|bet|icu|hk|ws|la|fun|shop|link|pw"
-_ADDRESS: Final = re.compile(rf"(?<![a-z0-9.])(?:[a-z0-9-]{{2,}}\.)+(?:{_TOP_DOMAINS})(?![a-z])")
-"""A web address without its protocol: www.abc123.vip."""
+_ADDRESS: Final = re.compile(rf"(?<![a-z0-9.])(?:[a-z0-9]{{2,63}}\.)+(?:{_TOP_DOMAINS})(?![a-z])")
+"""A web address without its protocol: www.abc123.vip. Folding has removed the hyphens."""
 _SEPARATORS: Final = frozenset("-–—·•・.．~～｜|^＾")
 """Punctuation that breaks up a word; quotation marks and brackets have their uses inside a phrase."""
 _HARMLESS: Final = frozenset("/+&%#@")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import random
+from itertools import pairwise
 
 import polars as pl
 import pytest
@@ -18,9 +19,8 @@ from cmtp.filters.private import (
     find_private,
     mask_private,
     may_hold_private,
-    valid_id_card,
-    valid_luhn,
 )
+from cmtp.filters.private_checks import valid_hong_kong, valid_id_card, valid_luhn, valid_taiwan
 from tests.filters.helpers import judged, reason
 
 PLACES = [f"{n}0000" for n in range(10, 100) if numdb.get("cn/loc").info(f"{n}0000")[0][1]]
@@ -186,3 +186,92 @@ def test_mask_drop_and_keep():
     kept = judged(pair, private="keep")
     assert (kept.reason, kept.masked, kept.private) == ({}, {"query": {}, "passage": {}}, {})
     assert reason(*pair, private="drop", disable=["private_data"]) is None
+
+
+def masked(text: str) -> str:
+    return mask_private(text, find_private(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("请拨打15900002468人工客服", "请拨打[手机号]人工客服"),
+        ("发短信到手机15900002469秒回", "发短信到手机[手机号]秒回"),
+        ("電話：15900002469 元宵節前", "電話：[手机号] 元宵節前"),
+        ("预约Tel15900002470，或者tel:15900002470", "预约Tel[手机号]，或者tel:[手机号]"),
+        ("有意者wx15900002471", "有意者wx[手机号]"),
+        ("联系_15900002472_领取", "联系_[手机号]_领取"),
+        ("[15900002473](tel:15900002473)", "[[手机号]](tel:[手机号])"),
+        ("外地拨015900002474", "外地拨[手机号]"),
+        ("15900002475-13600001357", "[手机号]-[手机号]"),
+        ("15900002475/13600001357", "[手机号]/[手机号]"),
+        ("15900002476-801", "[手机号]-801"),
+        ("电话15900002477.2031年起", "电话[手机号].2031年起"),
+        ("15900002477wx同号", "[手机号]wx同号"),
+        ("我的ID420106198503172815，原证", "我的ID[身份证号]，原证"),
+        ("身份证[510104199211083558]", "身份证[[身份证号]]"),
+        ("旧身份证号：110105491231002。", "旧身份证号：[身份证号]。"),
+        ("香港身份證 A123456(3)", "香港身份證 [身份证号]"),
+        ("身分證字號：A123456789", "身分證字號：[身份证号]"),
+        ("护照号：E12345678", "护照号：[护照号]"),
+        ("passport no. G28233515", "passport no. [护照号]"),
+        ("储蓄卡No6222021405003718467，备注", "储蓄卡No[银行卡号]，备注"),
+        ("发到ceshi00x1@163.com:请写明", "发到[邮箱]:请写明"),
+        ("写信给ceshi00x2@163.com-林老师", "写信给[邮箱]-林老师"),
+        ("邮箱/ceshi00x3@163.com，", "邮箱/[邮箱]，"),
+        ("收件人_ceshi00x4@163.com，", "收件人_[邮箱]，"),
+        ("联系 zhang.san@qinghe.cn。", "联系 [邮箱]。"),
+        ("git config user.email “li.si@gmail.com”", "git config user.email “[邮箱]”"),
+        ("登录IP 203.0.113.77，若不是本人", "登录IP [IP地址]，若不是本人"),
+        ("找社长QQ（30517426）登记", "找社长QQ（[QQ号]）登记"),
+        ("找班长QQ30517427.照片", "找班长QQ[QQ号].照片"),
+        ("店主微信（ceshi_w77），", "店主微信（[微信号]），"),
+        ("WeChat ID：ceshi_w78，", "WeChat ID：[微信号]，"),
+    ],
+)
+def test_what_limits_a_number_is_a_digit(text, wanted):
+    assert masked(text) == wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "执行 gnome-extensions disable clock-pill@qingshan.dev 就能停用",
+        "启用 clock-pill@qingshan.dev 扩展后重新登录",
+        "$ ssh fooey@build.qingshan.dev -p 22000",
+        "talk wangxz@tirc.cs.qinghe.edu",
+        "连接串 mysql://root:pwd@db.qinghe.cn:3306/a",
+        "设置 sasl.user=app@qinghe.cn 后重启",
+        "在 `app@qinghe.cn` 中替换",
+        "发到 jrosa@example.com、johnsmith@email.com、sentinel@example.tst",
+        "写信给 bug-bash@gnu.org 或 flutter-dev@googlegroups.com",
+        "注解 @Component and @Component.Builder 的区别",
+        "01 赵浅 1**1@qq.com",
+        "DNS 服务器：176.103.130.130 或 94.140.14.14",
+        "199.85.126.10\n199.85.127.10",
+        "tcpdump 截获主机 210.27.48.1 的包",
+        "公网210.14.67.7让内网192.168.188.0/24上网",
+        "域名对应 85.129.83.120 这个地址",
+        "占地18612345678平方米，读取 13800138000bytes，版本 15900002468.12",
+        "订单 13800138000-12345678，快递 SF13800138000，列 tb_13800138000",
+        "工号 A123456789，型号 E12345678，编号 110105491231002",
+        "香港身份證 A123456(4)",
+        "三万人（15900002468人）参加",
+    ],
+)
+def test_what_is_nobodys(text):
+    assert masked(text) == text
+
+
+def test_checksums_of_hong_kong_and_taiwan():
+    assert valid_hong_kong("A123456(3)")
+    assert valid_hong_kong("AB987654(3)")
+    assert not valid_hong_kong("A123456(4)")
+    assert valid_taiwan("A123456789")
+    assert not valid_taiwan("A123456788")
+
+
+@given(st.lists(st.sampled_from(["a1@163.com ", "13800138000，", "QQ：2873651920，", "。", "京A·F0236 "]), max_size=12))
+def test_pieces_are_in_order_and_apart(parts):
+    pieces = find_private("".join(parts))
+    assert all(one.end <= two.begin for one, two in pairwise(pieces))
