@@ -165,11 +165,14 @@ _NOT_MAIL_USERS: Final = words(
     "support sales contact security abuse password passwd"
 )
 _NOT_MAIL_HOSTS: Final = re.compile(
-    r"(?:^|\.)(?:example|test|domain|mydomain|yourdomain|your-domain|company|foo|bar|xxx|abc|email|host|server|acme|corp"
+    r"(?:^|\.)(?:test|domain|mydomain|yourdomain|your-domain|company|foo|bar|xxx|abc|email|host|server|acme|corp"
     r"|users\.noreply\.github|noreply\.github|googlegroups|groups\.io|lists?|python|w3|gnu|kernel)\.(?:com|org|net|cn|io|edu)$"
-    r"|(?:^|\.)example\.[a-z]+$"
+    r"|(?:^|\.)example\.(?!(?:com|net|org)$)[a-z]+$"
 )
 """Example domains, and those of mailing lists."""
+_EXAMPLE_HOST: Final = re.compile(r"(?:^|\.)example\.(?:com|net|org)$")
+_STANDS_FOR_SOMEBODY: Final = re.compile(r"(?:邮箱|郵箱|邮件到|郵件到|用户|用戶)[ :]{0,2}$")
+"""Behind one of these a mailbox at example.com (RFC 2606) stands for somebody's, as an address of RFC 5737 does."""
 _FREE_HOSTS: Final = words(
     "qq.com vip.qq.com foxmail.com 163.com 126.com yeah.net 139.com 189.cn sina.com sina.cn sohu.com aliyun.com "
     "gmail.com hotmail.com outlook.com live.com live.cn msn.com yahoo.com yahoo.com.cn yahoo.com.tw icloud.com me.com "
@@ -198,6 +201,8 @@ def is_personal_mail(match: re.Match[str]) -> bool:
     user, host = match["user"].lower(), match["host"].lower()
     if user in _NOT_MAIL_USERS or match["top"].lower() in _NOT_MAIL_TOPS or _NOT_MAIL_HOSTS.search(host):
         return False
+    if _EXAMPLE_HOST.search(host):
+        return _STANDS_FOR_SOMEBODY.search(before(match)) is not None
     if host in _FREE_HOSTS or _MAIL_LABEL.search(before(match)):
         return True
     around = match.string[max(0, match.start() - 12) : match.end() + 12]

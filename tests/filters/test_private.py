@@ -221,6 +221,7 @@ def masked(text: str) -> str:
         ("邮箱/ceshi00x3@163.com，", "邮箱/[邮箱]，"),
         ("收件人_ceshi00x4@163.com，", "收件人_[邮箱]，"),
         ("联系 zhang.san@qinghe.cn。", "联系 [邮箱]。"),
+        ("发邮件到 zhang.san@example.com，用户 zhang.san@example.org 登录", "发邮件到 [邮箱]，用户 [邮箱] 登录"),
         ("git config user.email “li.si@gmail.com”", "git config user.email “[邮箱]”"),
         ("登录IP 203.0.113.77，若不是本人", "登录IP [IP地址]，若不是本人"),
         ("找社长QQ（30517426）登记", "找社长QQ（[QQ号]）登记"),
