@@ -23,7 +23,7 @@ from cmtp.text.compare import Folded
 
 WORD: Final = 0
 """Kind of a name: it has a letter, and is no release: Kafka, tb_emp1, GPT-4."""
-NUMBER: Final = 1
+FIGURE: Final = 1
 """Kind of a name: digits: 3080."""
 RELEASE: Final = 2
 """Kind of a name: digits with two dots or more, or after a v: 5.1.3, v8."""
@@ -139,7 +139,7 @@ def _kind_of(data: np.ndarray, begin: int, end: int, first: int) -> int:
         return -1
     if dots:
         return RELEASE if dots >= 2 else DECIMAL
-    return NUMBER
+    return FIGURE
 
 
 @kernel

@@ -198,7 +198,7 @@ def count_kinds(pieces: list[Private]) -> Counter[str]:
 
 
 _HANDLES: Final = sorted(
-    checks.words(
+    checks.word_set(
         "QQ qq Qq 扣扣 抠抠 扣抠 企鹅 "
         "护照 護照 assport ASSPORT 通行证 通行證 身份证 身份證 身分证 身分證 HKID "
         "微信 薇信 威信 徽信 V信 v信 echat eChat eixin EIXIN VX vx Vx WX wx Wx ＱＱ ｑｑ"

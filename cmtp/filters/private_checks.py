@@ -11,12 +11,12 @@ import re
 from typing import Final
 
 
-def words(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
     """The words of a list that is written in one string."""
     return frozenset(text.split())
 
 
-_REGIONS: Final = words(
+_REGIONS: Final = word_set(
     "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 46 50 51 52 53 54 61 62 63 64 65 71 81 82 83"
 )
 """First two digits of an identity number: the province (GB/T 2260); 81 to 83: Hong Kong, Macao and Taiwan residents."""
@@ -48,7 +48,7 @@ _OTHER_AFTER: Final = re.compile(rf"[.\-]{IN_SERVICE}\d{{8}}(?!\d)|-\d{{1,6}}(?!
 """A second mobile number, an extension, or a year after a full stop."""
 _LETTER_JOINED: Final = re.compile(r"[A-Za-z]_$")
 _LETTERS_BEFORE: Final = re.compile(r"[A-Za-z]+$")
-_LABEL_LETTERS: Final = words("tel phone mobile mob cell call sms wx vx wechat whatsapp id no num qq v w hp m t tg")
+_LABEL_LETTERS: Final = word_set("tel phone mobile mob cell call sms wx vx wechat whatsapp id no num qq v w hp m t tg")
 """Letters that may stand right before a number and name it: Tel138…, wx138…"""
 
 
@@ -154,11 +154,11 @@ def _is_complete(match: re.Match[str]) -> bool:
     return behind is None or _OTHER_AFTER.match(match.string, match.end()) is not None
 
 
-_NOT_MAIL_TOPS: Final = words(
+_NOT_MAIL_TOPS: Final = word_set(
     "png jpg jpeg gif svg webp js ts css html htm json xml yml yaml md py java rb go sh txt log zip gz conf service "
     "target socket mount timer local localhost localdomain internal example test invalid lan"
 )
-_NOT_MAIL_USERS: Final = words(
+_NOT_MAIL_USERS: Final = word_set(
     "git root user username users someone somebody anyone me you yourname your_name your.name yourmail youremail "
     "your_email name email mail admin administrator webmaster postmaster noreply no-reply donotreply test tester foo "
     "bar baz hg svn alice bob john jane john.doe jane.doe johndoe xxx xxxx abc example myname myemail hello info "
@@ -173,7 +173,7 @@ _NOT_MAIL_HOSTS: Final = re.compile(
 _EXAMPLE_HOST: Final = re.compile(r"(?:^|\.)example\.(?:com|net|org)$")
 _STANDS_FOR_SOMEBODY: Final = re.compile(r"(?:邮箱|郵箱|邮件到|郵件到|用户|用戶)[ :]{0,2}$")
 """Behind one of these a mailbox at example.com (RFC 2606) stands for somebody's, as an address of RFC 5737 does."""
-_FREE_HOSTS: Final = words(
+_FREE_HOSTS: Final = word_set(
     "qq.com vip.qq.com foxmail.com 163.com 126.com yeah.net 139.com 189.cn sina.com sina.cn sohu.com aliyun.com "
     "gmail.com hotmail.com outlook.com live.com live.cn msn.com yahoo.com yahoo.com.cn yahoo.com.tw icloud.com me.com "
     "tom.com 21cn.com"
@@ -234,7 +234,7 @@ _NETWORK: Final = re.compile(
     r"|伺服器|端口|路由|子网|掩码|网段|网关|网卡|抓包|截获|公网|外网|私网|配置|解析|镜像|例如|比如|示例|格式|有效的"
 )
 """Words of an article about networks, where an address is an example or a service."""
-_RESOLVERS: Final = words(
+_RESOLVERS: Final = word_set(
     "8.8.8.8 8.8.4.4 1.1.1.1 1.0.0.1 9.9.9.9 114.114.114.114 114.114.115.115 223.5.5.5 223.6.6.6 119.29.29.29 "
     "180.76.76.76 208.67.222.222 208.67.220.220 4.2.2.1 4.2.2.2 1.2.3.4 2001:4860:4860::8888 2001:4860:4860::8844 "
     "1.12.12.12 120.53.53.53 101.226.4.6 218.30.118.6 117.50.10.10 52.80.52.52 149.112.112.112 176.103.130.130 "
