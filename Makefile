@@ -61,7 +61,7 @@ UNCUT ?= $(wildcard shards/.work/filter-*/kept)
 bench-embed: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.encoders_static $(UNCUT)
 	$(BIN)/python -m benchmarks.similarity $(UNCUT)
-	$(BIN)/python -m benchmarks.similarity $(UNCUT) --encoder e5-small --cascade static-zh --per-group 300
+	$(BIN)/python -m benchmarks.similarity $(UNCUT) --second e5-small
 
 bench-mine: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.mining speed

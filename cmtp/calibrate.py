@@ -1,8 +1,8 @@
-"""`cmtp calibrate`: measures the similarities of true and shuffled pairs, and the cuts that follow from them.
+"""`cmtp calibrate`: estimates how many pairs of each source and relation are wrong, and what follows from that.
 
 1. The pairs are those that pass the screen: of a build, or of raw text that is extracted and screened first.
 2. `_sample` takes those that the score stage would sample, into a temporary folder.
-3. They are encoded there, and the stage's steps up to the cut run over them (`cut_steps`).
+3. They are encoded there, and the stage's steps up to the decision run over them (`estimate_steps`).
 
 Only the sample is encoded, so an expensive encoder can be tried on a large build in minutes.
 """
@@ -28,16 +28,17 @@ from cmtp.engine.stage import Stage, StageFolder, StageRun
 from cmtp.engine.store import Store
 from cmtp.engine.task import Job, Task
 from cmtp.errors import UsageError
+from cmtp.order import seeded_keys
 from cmtp.partition import read_screened
 from cmtp.planning import Options, make_plan, plan_stages
 from cmtp.recipe import load_recipe
-from cmtp.schema import PAIRS
+from cmtp.schema import PAIRS, SCORES
 from cmtp.settings import RecipeBase
 from cmtp.shards.eval_stage import EvalStage
-from cmtp.similarity.cut_steps import cut_steps, first_of_key, sample_keys
 from cmtp.similarity.encode import EncodeStage
 from cmtp.similarity.groups import group_names, lowest_in_group
-from cmtp.similarity.score import ScoreStage, uncalibrated_cut
+from cmtp.similarity.sample_steps import first_of_key
+from cmtp.similarity.score import ScoreStage, estimate_steps
 from cmtp.similarity.settings import SimilaritySettings, SimilarityWork
 from cmtp.similarity.stage import SimilarityStage
 from cmtp.text.hashes import pair_keys
@@ -47,27 +48,20 @@ PART_ROWS = 5000
 
 
 class CalibrateStage(Stage[SimilarityWork]):
-    """The steps of the score stage up to the cut, over a sample.
-
-    Args:
-        group_rows: different pairs of every source/relation in the build; the sample may hold fewer.
-    """
+    """The steps of the score stage up to the decision about each group, over a sample."""
 
     name: ClassVar[str] = "calibrate"
     reads: ClassVar[tuple[str, ...]] = ("encode",)
     writes_rows: ClassVar[bool] = False
     decides: ClassVar[bool] = False
 
-    def __init__(self, group_rows: dict[str, int]) -> None:
-        self.group_rows = group_rows
-
     def resolve(self, recipe: RecipeBase, before: Mapping[str, StageFolder]) -> SimilarityWork:
         """The settings of the score stage's tasks."""
         return ScoreStage().resolve(recipe, before)
 
     def steps(self, job: Job[SimilarityWork], inputs: list[str]) -> Iterator[list[Task]]:
-        """See `cut_steps`."""
-        return cut_steps(job, inputs, self.group_rows)
+        """See `estimate_steps`."""
+        return estimate_steps(job, inputs)
 
     def summary(self, run: StageRun) -> str:
         """See Stage."""
@@ -95,9 +89,8 @@ def measure(
         progress: shows every task.
 
     Returns:
-        A JSON object. ``calibration``: histograms and threshold of every source/relation. ``cascade``: agreement and
-        bands, if the recipe has a cascade. If there are too few pairs for either, the object has ``uncalibrated``
-        alone, with ``encoder``, ``cut`` (the one that a build would use; None: no cut), ``pairs`` and ``min_sample``.
+        A JSON object. ``groups``: by source/relation, or ``*`` for those taken together, as in the manifest.
+        ``pairs``: sampled pairs of every source/relation. ``min_sample``: the setting.
 
     Raises:
         UsageError: unusable sources or settings, or a fixed threshold leaves nothing to calibrate.
@@ -108,7 +101,7 @@ def measure(
     settings = load_recipe(recipe, overrides, store.read_json("manifest.json")["recipe"] if built else None)
     similarity = settings.of(SimilaritySettings)
     SimilarityStage().check(settings)
-    if not similarity.needs_sample:
+    if not similarity.estimates:
         raise UsageError(
             f"similarity.threshold is set to {similarity.threshold}, which leaves nothing to calibrate: "
             "add --set similarity.threshold=null"
@@ -118,25 +111,17 @@ def measure(
             sources = _published(store)
         else:
             sources = _screened(raw_or_shards, Store(f"{folder}/build"), settings, options, progress)
-        rows, group_rows = _sample(sources, similarity.sample, settings.seed)
+        rows, pairs = _sample(sources, similarity.sample, settings.seed)
         scratch = Store(f"{folder}/sample")
         parts: list[str] = []
         for start in range(0, max(rows.num_rows, 1), PART_ROWS):
             parts.append(f"sampled-{len(parts):05d}.parquet")
             scratch.write_table(parts[-1], rows.slice(start, PART_ROWS))
-        stages = plan_stages((EncodeStage(), CalibrateStage(group_rows)), settings, content=raw_or_shards)
+        stages = plan_stages((EncodeStage(), CalibrateStage()), settings, content=raw_or_shards)
         with open_workers(options) as workers:
             *_, measured = run_stages(stages, scratch, parts, workers, progress)
-    figures = plain_values(measured.figures)
-    if "calibration" in figures or "bands" in figures.get("cascade", {}):
-        return figures
-    uncalibrated = {
-        "encoder": similarity.encoder,
-        "cut": uncalibrated_cut(similarity),
-        "pairs": rows.num_rows,
-        "min_sample": similarity.min_sample,
-    }
-    return {"uncalibrated": uncalibrated}
+    groups = plain_values(measured.figures).get("groups", {})
+    return {"groups": groups, "pairs": pairs, "min_sample": similarity.min_sample}
 
 
 Source: TypeAlias = Callable[[Sequence[str]], pa.Table]
@@ -160,7 +145,7 @@ def _screened(raw: str, store: Store, recipe: RecipeBase, options: Options, prog
 
 
 def _sample(sources: list[Source], most: int, seed: int) -> tuple[pa.Table, dict[str, int]]:
-    """The pairs that the score stage would sample, and the number of different pairs of every source/relation.
+    """The pairs that the score stage would sample, and how many of every source/relation.
 
     Args:
         sources: of the pairs.
@@ -170,7 +155,7 @@ def _sample(sources: list[Source], most: int, seed: int) -> tuple[pa.Table, dict
     tables, keys = [], [np.empty(0, np.uint64)]
     for source in sources:  # one table of texts at a time
         table = source(["source", "relation", "doc_id", "query", "passage"])
-        keys.append(sample_keys(pair_keys(table["query"], table["passage"]), seed))
+        keys.append(seeded_keys(pair_keys(table["query"], table["passage"]), seed))
         tables.append(table.drop_columns(["query", "passage"]))
     names = pa.chunked_array([chunk for table in tables for chunk in group_names(table).chunks], pa.string())
     doc_ids = pa.chunked_array([chunk for table in tables for chunk in table["doc_id"].chunks], pa.string())
@@ -180,8 +165,8 @@ def _sample(sources: list[Source], most: int, seed: int) -> tuple[pa.Table, dict
     once = first_of_key(group, key, doc_ids)
     chosen = np.zeros(len(group), bool)
     chosen[once[lowest_in_group(group[once], key[once], most)]] = True
-    counts = np.bincount(group[once], minlength=len(distinct_names)).tolist()
-    columns = PAIRS.remove(PAIRS.get_field_index("similarity"))
+    counts = np.bincount(group[chosen], minlength=len(distinct_names)).tolist()
+    columns = pa.schema([field for field in PAIRS if field.name not in SCORES])
     parts, start = [], 0
     for source, size in zip(sources, sizes, strict=True):
         sampled = pa.array(chosen[start : start + size])

@@ -39,7 +39,7 @@ class SearchEncodeStage(EncodeStage):
 
     def resolve(self, recipe: RecipeBase, before: Mapping[str, StageFolder]) -> EncodeWork:
         """See Stage."""
-        return encode_work(recipe.of(MineSettings).encoder or recipe.of(SimilaritySettings).first_encoder)
+        return encode_work(recipe.of(MineSettings).encoder or recipe.of(SimilaritySettings).encoder)
 
 
 def remine(

@@ -40,9 +40,25 @@ PAIR: Final = pa.schema(
         *_PROVENANCE,
         _field("position", pa.int32(), "rank of the pair among the pairs of its document, from 0, in reading order"),
         _field("similarity", pa.float32(), "cosine of query and passage; null if not scored", nullable=True),
+        _field(
+            "score",
+            pa.float32(),
+            "what the pair was judged by, in standard deviations of shuffled pairs; with a threshold the cosine; null "
+            "if not scored",
+            nullable=True,
+        ),
+        _field(
+            "posterior",
+            pa.float32(),
+            "estimated probability that the passage does not belong to the query; null where nothing is estimated",
+            nullable=True,
+        ),
     ]
 )
 """The partitions that stages hand on."""
+
+SCORES: Final = ("similarity", "score", "posterior")
+"""Columns of a pair that the similarity stage fills in."""
 
 PAIRS: Final = pa.schema([field for field in PAIR if field.name != "position"])
 """The final table of weakly related pairs."""

@@ -6,13 +6,10 @@ import json
 from collections import Counter
 from typing import Any
 
-import numpy as np
-
 from cmtp.build import Outcome
 from cmtp.engine.store import Store
 from cmtp.planning import Plan
 from cmtp.shards.publish import TOP
-from cmtp.similarity.cuts import BIN
 
 SHOWN_CHARS = 300
 """Characters of a passage shown."""
@@ -47,6 +44,7 @@ def outcome(result: Outcome, out: str) -> str:
         lines.append(f"{stage['stage']:<11}{stage['in']:>12,} → {stage['kept']:>12,}")
         rejected = sorted(stage["rejected"].items(), key=lambda item: (-item[1], item[0]))
         lines += [f"{'':<14}{reason:<28}{n:>12,}" for reason, n in rejected]
+        lines += [f"{'':<14}{line}" for line in groups(stage["facts"].get("groups", {}))]
     lines.append("")
     for name, table in sorted(manifest["tables"].items(), key=lambda item: TOP.index(item[0].split("/")[0])):
         files = len(table["files"])
@@ -84,60 +82,43 @@ def trace(found: dict[str, Any]) -> str:
 
 
 def calibration(found: dict[str, Any]) -> str:
-    """A line per source and relation, with the histograms of true and shuffled pairs; ``*`` stands for all of them."""
-    if "uncalibrated" in found:
-        return _uncalibrated(**found["uncalibrated"])
-    groups = found.get("calibration", {})
-    lines = []
-    if groups:
-        wide = max(len(name) for name in groups)
-        edges = [float(edge) for one in groups.values() for edge in (*one["true"], *one["shuffled"])]
-        shown = np.round(np.arange(round(min(edges) / BIN), round(max(edges) / BIN) + 1) * BIN, 2)
-        span = f"{shown[0]:.2f} to {shown[-1] + BIN:.2f}"
-        bars = f"{f'pairs, {span}':<{max(len(shown), 21)}}  {'shuffled'}"
-        lines.append(f"{'source/relation':<{wide}}    pairs    AUC  threshold  pairs kept  shuffled kept  {bars}")
-    for name, one in groups.items():
-        kept = 1 - one["pairs_lost"]
-        figures = (
-            f"{one['pairs']:>9,}{one['auc']:>7.3f}{one['threshold']:>11.3f}{kept:>12.1%}{one['shuffled_pass']:>15.1%}"
+    """A line per source and relation, with the histogram of ranks; * is all that are too small for a line."""
+    lines = groups(found["groups"])
+    small = [name for name, n in found["pairs"].items() if n < found["min_sample"]]
+    if small and "*" not in found["groups"]:
+        lines.append(
+            f"{', '.join(small)}: too few pairs to estimate anything, similarity.min_sample asks for "
+            f"{found['min_sample']:,}. A build cuts none of them, unless similarity.threshold is set"
         )
-        drawn = [_bars(one[kind], shown.tolist()) for kind in ("true", "shuffled")]
-        lines.append(f"{name:<{wide}}{figures}  {drawn[0]:<21}  {drawn[1]}")
-    if "cascade" in found:
-        lines += ["", *_cascade(found["cascade"])]
+    elif small:
+        lines.append(f"* stands for {', '.join(small)}")
     return "\n".join(lines)
 
 
-def _uncalibrated(encoder: str, cut: float | None, pairs: int, min_sample: int) -> str:
-    """What a build does with pairs that are too few to calibrate a cut."""
-    result = f"keeps those from a cosine of {cut} on, the cut known for {encoder}"
-    if cut is None:
-        result = f"keeps them all, because no cut is known for {encoder}, unless similarity.threshold is set"
-    return (
-        f"{pairs:,} pairs are too few to calibrate a cut: similarity.min_sample asks for {min_sample:,} that can be "
-        f"shuffled.\nA build {result}.\n"
-        f"To calibrate all the same: --set similarity.min_sample={max(pairs // 2, 2)}"
-    )
-
-
-def _cascade(found: dict[str, Any]) -> list[str]:
-    """What each encoder of a cascade would decide."""
+def groups(found: dict[str, dict[str, Any]]) -> list[str]:
+    """What was estimated of each source and relation, and what was decided."""
+    if not found:
+        return []
+    wide = max(len("source/relation"), *map(len, found))
     lines = [
-        f"{found['encoder']} decides {found['in_band']:.1%} of the pairs and the sample; "
-        f"{found['agreement']:.2%} of all would end as if it decided all"
+        f"{'source/relation':<{wide}}    pairs  wrong (90 % interval)    U90    AUC  ranks                 decision"
     ]
-    bands = found.get("bands", {})
-    wide = max((len(name) for name in bands), default=0)
-    for name, one in bands.items():
-        low, high = (f"{one[end]:.3f}" if end in one else "" for end in ("low", "high"))
-        lines.append(f"{name:<{wide}}  {one['share']:>6.1%} of its pairs, those from {low:>6} up to {high:>6}")
+    for name, one in found.items():
+        wrong = one["wrong"]
+        share = f"{wrong['estimate']:>6.1%} ({wrong['low']:.1%} to {wrong['high']:.1%})" if wrong else "not known"
+        auc = f"{one['auc']:.3f}" if "auc" in one else ""
+        asked = f", second encoder asked about {one['asked']:,}" if "asked" in one else ""
+        decision = one["decision"].replace("_", " ")
+        drawn = _bars(one.get("ranks", []))
+        lines.append(
+            f"{name:<{wide}}{one['pairs']:>9,}  {share:<23}{one['clear']:>5.2f}{auc:>7}  {drawn:<20}  {decision}{asked}"
+        )
     return lines
 
 
-def _bars(counts: dict[str, int], edges: list[float]) -> str:
-    """A histogram in one line: one character per bin. Its height is in eighths of the fullest bin."""
-    heights = [counts.get(f"{edge:.2f}", 0) for edge in edges]
-    return "".join(" ▁▂▃▄▅▆▇█"[-(-8 * height // max(heights))] for height in heights)
+def _bars(counts: list[int]) -> str:
+    """A histogram in one line: a character per bin, its height in eighths of the fullest one's."""
+    return "".join(" ▁▂▃▄▅▆▇█"[-(-8 * count // max(max(counts), 1))] for count in counts)
 
 
 def _row(row: dict[str, Any]) -> str:

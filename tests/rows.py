@@ -43,6 +43,8 @@ def pair(query, passage, source="s", doc=None, relation="title_body", name=None,
         "origin": f"{source}/file.jsonl#1",
         "position": 0,
         "similarity": None,
+        "score": None,
+        "posterior": None,
     } | columns
 
 

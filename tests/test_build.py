@@ -22,7 +22,7 @@ def test_the_result_verifies_and_polars_reads_it(shards):
     assert pairs["relation"].cast(pl.String).n_unique() >= 3
     assert pairs["similarity"].null_count() == 0
     rejects = pl.scan_parquet(f"{shards}/rejects/*/*.parquet").collect()
-    assert {"extract", "dedup", "filter", "similarity"} == set(rejects["stage"])
+    assert {"extract", "dedup", "filter"} == set(rejects["stage"])  # too few pairs for an estimate of wrong ones
     assert all(isinstance(json.loads(one), dict) for one in rejects["evidence"])
     pretrain = pl.scan_parquet(f"{shards}/pretrain/*.parquet").collect()
     assert pretrain["text"].str.len_chars().min() >= 64
@@ -206,21 +206,19 @@ def test_dry_run_shows_the_plan_and_writes_nothing(tmp_path):
 
 
 def test_calibrate_shows_the_cut_of_raw_text_and_of_a_build(shards, tmp_path):
-    small = ("--set", "similarity.min_sample=100")
+    small = ("--set", "similarity.min_sample=100", "--set", "similarity.second_encoder=null")
     out, _ = cli("calibrate", SAMPLE / "raw", *small)
     assert "AUC" in out
     assert "\n* " in out
+    assert "* stands for " in out
     cli("build", "--source", SAMPLE / "raw", "--out", tmp_path / "out", *small, "--until", "similarity")
     again, _ = cli("calibrate", tmp_path / "out")
     assert again == out
 
 
-def test_calibrate_of_a_small_build_shows_the_cut_that_takes_effect(shards):
+def test_calibrate_of_a_small_build_says_that_nothing_is_cut(shards):
     out, _ = cli("calibrate", shards)
-    assert "A build keeps those from a cosine of 0.08 on, the cut known for static-zh." in out
-    remedy = re.search(r"--set (similarity\.min_sample=\d+)", out)
-    again, _ = cli("calibrate", shards, "--set", remedy[1])
-    assert "AUC" in again
+    assert "too few pairs to estimate anything, similarity.min_sample asks for 500." in out
     _, err = cli("calibrate", shards, "--set", "similarity.threshold=0.3", expect=2)
     assert "set to 0.3, which leaves nothing to calibrate: add --set similarity.threshold=null" in err
 

@@ -1,22 +1,36 @@
 """The sample corpus has planted cases; each must end where sample_data/planted.json says."""
 
 import json
+import shutil
 
 import polars as pl
 import pytest
 
 from cmtp.sources.recognise import split_name
-from tests.builds import SAMPLE
+from tests.builds import SAMPLE, cli
 
 CASES = json.loads((SAMPLE / "planted.json").read_text(encoding="utf-8"))
 
 
+def read_tables(shards):
+    plain = pl.col(pl.Categorical).cast(pl.String)
+    pairs = pl.scan_parquet(f"{shards}/pairs/*.parquet").with_columns(plain).collect()
+    rejects = pl.scan_parquet(f"{shards}/rejects/*/*.parquet").with_columns(plain).collect()
+    return pairs, rejects
+
+
 @pytest.fixture(scope="module")
 def tables(sample_shards):
-    plain = pl.col(pl.Categorical).cast(pl.String)
-    pairs = pl.scan_parquet(f"{sample_shards}/pairs/*.parquet").with_columns(plain).collect()
-    rejects = pl.scan_parquet(f"{sample_shards}/rejects/*/*.parquet").with_columns(plain).collect()
-    return pairs, rejects
+    return read_tables(sample_shards)
+
+
+@pytest.fixture(scope="module")
+def cut_tables(sample_shards, tmp_path_factory):
+    """With a threshold: the sample is too small for an estimate of how many pairs are wrong."""
+    out = tmp_path_factory.mktemp("cut") / "shards"
+    shutil.copytree(sample_shards, out)
+    cli("build", "--source", SAMPLE / "raw", "--out", out, "--workers", 1, "--set", "similarity.threshold=0.08")
+    return read_tables(out)
 
 
 def rows_of(table, case, origin):
@@ -36,7 +50,8 @@ def where_it_went(tables, case, origin):
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])
-def test_planted(tables, case):
+def test_planted(request, case):
+    tables = request.getfixturevalue("cut_tables" if case.get("stage") == "similarity" else "tables")
     pairs, rejects = tables
     verdict = rejects.filter(stage=case.get("stage"), reason=case.get("reason"))
     found = [len(rows_of(verdict, case, origin)) for origin in case["origins"]]

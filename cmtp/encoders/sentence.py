@@ -38,10 +38,6 @@ TEXT2VEC_LARGE = "GanymedeNil/text2vec-large-chinese"
 TEXT2VEC_BASE = "shibing624/text2vec-base-chinese"
 """Two models are called Text2Vec-Chinese."""
 
-KNOWN_CUTS = dict.fromkeys((TEXT2VEC_LARGE, TEXT2VEC_BASE), 0.43)
-"""Cosine from which a pair is kept, by hub name. 0.43 is C-MTP's threshold for Text2Vec-Chinese (C-Pack, arXiv
-2309.07597, §3.2). The sources do not agree on which of the two models is meant; it says nothing about other models."""
-
 PROMPTS: tuple[tuple[str, str, str], ...] = (
     (r"BAAI/bge-(small|base|large)-zh(-v1\.5)?", "为这个句子生成表示以用于检索相关文章：", ""),
     (r"intfloat/(multilingual-)?e5-(small|base|large)(-v2)?", "query: ", "passage: "),
@@ -204,7 +200,6 @@ def model_card(name: str, hub_name: str | None = None) -> EncoderCard:
         install="pip install 'cmtp[gpu]' -c constraints.txt",
         load=lambda: SentenceModel(model, name=name),
         identity=lambda: computed_identity(model),
-        fallback_cut=KNOWN_CUTS.get(model),
         on_gpu=True,
     )
 

@@ -101,5 +101,4 @@ CARD = EncoderCard(
     install="pip install cmtp",
     load=StaticZh,
     identity=lambda: folder_identity(DATA),
-    fallback_cut=0.08,  # about a tenth of the shuffled pairs of mixed real text pass
 )

@@ -18,7 +18,7 @@ from cmtp.extract.relations import Pair
 from cmtp.extract.settings import ExtractSettings
 from cmtp.extract.texts import DocumentText, pieces_of
 from cmtp.relations import RELATIONS, Relation
-from cmtp.schema import PAIR, REJECTS, TEXTS
+from cmtp.schema import PAIR, REJECTS, SCORES, TEXTS
 from cmtp.sources.document import Broken
 
 BUFFER_CHARS: Final = 16 << 20
@@ -122,7 +122,8 @@ class PairWriter:
             chars = len(query) + len(passage)
             setting, most = self._limits[relation]
             if number < most and not reason:
-                kept = (pair_id, query, passage, relation, source, doc_id, origin, position, None)
+                scores = (None,) * len(SCORES)
+                kept = (pair_id, query, passage, relation, source, doc_id, origin, position, *scores)
                 self._count_kept(self._kept.add(kept, chars))
                 continue
             if reason:

@@ -60,7 +60,7 @@ from cmtp.mining.settings import Decontamination, MineSettings, MineWork
 from cmtp.order import order_keys
 from cmtp.schema import Side
 from cmtp.settings import RecipeBase
-from cmtp.similarity.encode import Encoded, EncodeStage, encode_work, expensive_work
+from cmtp.similarity.encode import Encoded, EncodeStage, encode_work
 from cmtp.similarity.settings import EncodeWork, SimilaritySettings
 
 MEASURED = 256
@@ -83,14 +83,12 @@ class MineEncodeStage(EncodeStage):
 
     def wanted(self, recipe: RecipeBase) -> bool:
         """See Stage."""
-        return recipe.of(MineSettings).encoder not in (None, recipe.of(SimilaritySettings).first_encoder)
+        return recipe.of(MineSettings).encoder not in (None, recipe.of(SimilaritySettings).encoder)
 
     def resolve(self, recipe: RecipeBase, before: Mapping[str, StageFolder]) -> EncodeWork:
-        """See Stage. What a cascade's expensive encoder has encoded is not encoded again, if it searches."""
-        encoder, similarity = recipe.of(MineSettings).encoder, recipe.of(SimilaritySettings)
+        """See Stage."""
+        encoder = recipe.of(MineSettings).encoder
         assert encoder is not None, "wanted() asks for another encoder"
-        if similarity.cascade is not None and encoder == similarity.encoder:
-            return expensive_work(similarity, before["encode"])
         return encode_work(encoder)
 
 
@@ -117,7 +115,7 @@ class MineStage(Stage[MineWork]):
         encoded = before.get("mine-encode") or before["encode"]
         reranker = settings.cross_encoder
         return MineWork.extend(
-            settings.model_copy(update={"encoder": settings.encoder or recipe.of(SimilaritySettings).first_encoder}),
+            settings.model_copy(update={"encoder": settings.encoder or recipe.of(SimilaritySettings).encoder}),
             seed=recipe.seed,
             encoded=encoded.folder,
             extracted=before["extract"].rejects,

@@ -12,8 +12,8 @@ holds them.
 4. It is centred as the vectors' scores are: the mean of this query over the sample's passages is taken off, and the
    mean of this passage over the sample's queries. A long passage holds a little of every query.
 
-Containment is linear in the grams of either side, so both means are sums over grams too, and `GramStatistics` holds what
-is to be added up. Where a query has no gram of a kind, the centred containment is 0: nothing is known.
+Containment is linear in the grams of either side, so both means are sums over grams too, and `GramStatistics` holds
+what is to be added up. Where a query has no gram of a kind, the centred containment is 0: nothing is known.
 """
 
 from __future__ import annotations

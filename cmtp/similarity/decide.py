@@ -1,9 +1,9 @@
 """What is decided about a group: whether anything is cut, by which encoder, and where.
 
-1. `judge_alone`: the first encoder, which saw all pairs, estimates how many are wrong. It cuts only where nearly every
-   right pair stands clear of the shuffled ones, so that its own blind spots are known to be few.
-2. Everywhere else it can say where to look, the suspects (`SUSPECT`), and a second encoder says how many of those are
-   wrong. `judge_probe` asks it about a few of them. Mostly the answer is: hardly any, and nothing is cut.
+1. `judge_alone`: the first encoder, which saw all pairs, estimates how many are wrong. Without a second encoder it cuts
+   only where nearly every right pair stands clear of the shuffled ones, so that its own blind spots are likely few.
+2. It can say everywhere where to look, the suspects (`SUSPECT`), and a second encoder says how many of those are wrong.
+   `judge_probe` asks it about a few of them. Mostly the answer is: hardly any, and nothing is cut.
 3. `fit_suspects`: where it is more, the second encoder sees all suspects, and those are rejected that are mostly wrong.
 
 All settings were looked at on groups of public text, with wrong pairs planted, and measured on others
@@ -20,10 +20,13 @@ import numpy as np
 from cmtp.similarity.posterior import Limits, PosteriorSteps, posterior_steps, reject_below
 from cmtp.similarity.wrong_share import WrongShare, clearly_right, unclear_right, wrong_share
 
-GroupDecision = Literal["cut", "clean", "cannot_tell", "blind", "too_many", "too_few", "labelled"]
-"""``cut``: pairs are rejected. ``clean``: too few wrong pairs to be worth a cut. ``cannot_tell``: the first encoder does
-not know, and there is no second one. ``blind``: neither does the second. ``too_many``: most pairs look wrong.
-``too_few``: pairs, to estimate anything. ``labelled``: people wrote these pairs; estimated, not cut."""
+GroupDecision = Literal["cut", "clean", "cannot_tell", "blind", "too_many", "labelled"]
+"""``cut``: pairs are rejected. ``clean``: too few wrong pairs to be worth a cut. ``cannot_tell``: the first encoder
+does not know, and there is no second one. ``blind``: neither does the second. ``too_many``: most pairs look wrong.
+``labelled``: people wrote these pairs; estimated, not cut."""
+
+WORTH_A_PROBE: Final = ("cut", "cannot_tell")
+"""Decisions of the first encoder after which a second one is asked."""
 
 ALONE: Final = Limits(local=0.5, mean=0.75)
 """Rejections by the first encoder."""

@@ -25,8 +25,8 @@ from cmtp.engine.task import Job, Result, Task, task
 from cmtp.partition import judged_by, read_screened
 from cmtp.schema import Side
 from cmtp.settings import RecipeBase
-from cmtp.similarity.settings import EncodeWork, SimilaritySettings
-from cmtp.similarity.vectors import CachedVectors, PairVectors, SparseVectors
+from cmtp.similarity.settings import EncodeWork, SecondWork, SimilaritySettings
+from cmtp.similarity.vectors import PairVectors
 from cmtp.text.hashes import pair_keys
 
 
@@ -40,7 +40,7 @@ class EncodeStage(Stage[EncodeWork]):
 
     def resolve(self, recipe: RecipeBase, before: Mapping[str, StageFolder]) -> EncodeWork:
         """The encoder that sees all pairs."""
-        work = encode_work(recipe.of(SimilaritySettings).first_encoder)
+        work = encode_work(recipe.of(SimilaritySettings).encoder)
         return work.model_copy(update={"screened": judged_by("screen", before)})
 
     def steps(self, job: Job[EncodeWork], inputs: list[str]) -> Iterator[list[Task]]:
@@ -65,19 +65,19 @@ def encode_work(name: str) -> EncodeWork:
     return EncodeWork(encoder=name, identity=encoder_identity(name))
 
 
-def expensive_work(settings: SimilaritySettings, encode: StageFolder) -> EncodeWork:
-    """The encoder of a cascade that sees only some pairs, and the folder where it keeps their vectors.
+def second_work(name: str, encode: StageFolder) -> SecondWork:
+    """The second encoder, and the folder where it keeps its vectors.
 
-    The folder depends on the encoder and the texts and on no threshold. A build with other thresholds thus finds what
-    was encoded before.
+    The folder depends on the encoder and the texts and on no other setting. A later build thus finds what was encoded
+    before.
 
     Args:
-        settings: of the similarity stage.
+        name: of the encoder.
         encode: where the encode stage works; both encoders see the same texts.
     """
-    work = encode_work(settings.encoder)
+    work = encode_work(name)
     folder = place(EncodeStage(), work, encode.input_fingerprint, prefix="vectors").folder
-    return work.model_copy(update={"cached": folder})
+    return SecondWork.extend(work, folder=folder)
 
 
 def gpu_processes(encoder: str) -> int | None:
@@ -169,9 +169,8 @@ def encode_partition(job: Job[EncodeWork], index: int, part: str) -> Result:
     encoded = Encoded(job.folder, index)
     encoder = load_encoder(settings.encoder)
     rows = read_screened(store, part, index, settings.screened, ["pair_id", "query", "passage"])
-    cached = SparseVectors(store, settings.cached, index).open() if settings.cached else None
-    query, query_row = _encode_distinct(rows["query"], "query", encoder, cached)
-    passage, passage_row = _encode_distinct(rows["passage"], "passage", encoder, cached)
+    query, query_row = _encode_distinct(rows["query"], "query", encoder)
+    passage, passage_row = _encode_distinct(rows["passage"], "passage", encoder)
     # Rounded, so that a sum in another order on another processor seldom shows.
     similarity = np.round(np.einsum("ij,ij->i", query[query_row], passage[passage_row]), 5).astype(np.float32)
     scores = pa.table(
@@ -196,16 +195,7 @@ def encoder_figures(encoder: Encoder) -> Figures:
     return {"encoder": same(encoder.name), "weights": same(encoder.weights_hash), "dim": same(str(encoder.dim))}
 
 
-def _encode_distinct(
-    texts: pa.ChunkedArray, side: Side, encoder: Encoder, cached: CachedVectors | None
-) -> tuple[np.ndarray, np.ndarray]:
+def _encode_distinct(texts: pa.ChunkedArray, side: Side, encoder: Encoder) -> tuple[np.ndarray, np.ndarray]:
     """Vectors of the distinct texts, and the row of each text among them (int32)."""
     coded = pc.dictionary_encode(texts.combine_chunks())
-    rows = coded.indices.to_numpy().astype(np.int32)
-    if cached is None:
-        return encoder.encode(coded.dictionary, side), rows
-    present, vectors_present = cached.find(side, coded.dictionary)
-    vectors = np.empty((len(present), encoder.dim), np.float32)
-    vectors[present] = vectors_present.reshape(-1, encoder.dim)
-    vectors[~present] = encoder.encode(coded.dictionary.filter(pa.array(~present)), side)
-    return vectors, rows
+    return encoder.encode(coded.dictionary, side), coded.indices.to_numpy().astype(np.int32)

@@ -1,4 +1,4 @@
-"""The score T of a pair: its vectors and what of the query stands in the passage, in standard deviations of wrong pairs.
+"""The score T of a pair: its vectors, and what of the query stands in the passage.
 
     T = w₀ · z(vectors) + w₁ · z(bigrams) + w₂ · z(characters) + w₃ · z(identifiers)
 
@@ -22,6 +22,9 @@ WEIGHTS: Final = np.array([0.88, 0.38, 0.49, 0.53])
 
 MOST: Final = 6.0
 """Standard deviations that one feature may count."""
+
+_BLOCK: Final = 8192
+"""Pairs whose vectors are laid side by side at once."""
 
 Centre = tuple[np.ndarray, np.ndarray]
 """Means of a group's query and passage vectors, [dim] each."""
@@ -69,16 +72,12 @@ def centred_similarity(vectors: PairVectors, centre: Centre, left: np.ndarray, r
         left: int64 [n], row of each pair's query.
         right: int64 [n], row of its passage.
     """
-    query, passage = vectors.query - centre[0], vectors.passage - centre[1]
     score = np.empty(len(left), np.float32)
     for start in range(0, len(left), _BLOCK):
         block = slice(start, start + _BLOCK)
-        score[block] = np.einsum("ij,ij->i", query[left[block]], passage[right[block]])
+        query, passage = vectors.query[left[block]] - centre[0], vectors.passage[right[block]] - centre[1]
+        score[block] = np.einsum("ij,ij->i", query, passage)
     return np.round(score, 5)
-
-
-_BLOCK: Final = 8192
-"""Pairs whose vectors are laid side by side at once."""
 
 
 def features_of(scale: FeatureScale, texts: PairTexts, left: np.ndarray, right: np.ndarray) -> np.ndarray:

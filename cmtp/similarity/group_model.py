@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from cmtp.similarity.containment import gram_statistics
 from cmtp.similarity.decide import SUSPECT
 from cmtp.similarity.features import (
     Centre,
@@ -21,7 +22,6 @@ from cmtp.similarity.features import (
     features_of,
     spread_of,
 )
-from cmtp.similarity.containment import gram_statistics
 from cmtp.similarity.shuffled import SampleCodes, near_twins, ranks_among, shuffled_pairs
 from cmtp.similarity.vectors import PairVectors
 
@@ -47,7 +47,7 @@ class GroupModel:
         return combined_score(features_of(self.scale, texts, left, right), self.scale.spread)
 
     def ranks(self, scores: np.ndarray) -> np.ndarray:
-        """u of some scores; see `ranks_among`."""
+        """U of some scores; see `ranks_among`."""
         return ranks_among(self.null, scores)
 
     @property
@@ -72,7 +72,7 @@ class ScoredSample:
 
     @property
     def ranks(self) -> np.ndarray:
-        """u of the pairs that are judged."""
+        """U of the pairs that are judged."""
         return self.model.ranks(self.scores[self.judged])
 
     @property
@@ -134,7 +134,7 @@ class SecondModel:
         return _both(centred_similarity(vectors, self.centre, rows, rows), first, self.spread)
 
     def ranks(self, scores: np.ndarray) -> np.ndarray:
-        """u of some scores; see `ranks_among`."""
+        """U of some scores; see `ranks_among`."""
         return ranks_among(self.null, scores)
 
 

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from cmtp.columns import rank_in_group
+from cmtp.relations import RELATIONS
+
+POOL: Final = "*"
+"""Stands for all groups that are too small for an estimate of their own."""
 
 
 def group_names(rows: pa.Table) -> pa.ChunkedArray:
     """``source/relation`` of each row."""
     return pc.binary_join_element_wise(rows["source"].cast(pa.string()), rows["relation"].cast(pa.string()), "/")
+
+
+def is_labelled(group: str) -> bool:
+    """Whether people wrote or judged the pairs of a group."""
+    return RELATIONS[group.rpartition("/")[2]].labelled
 
 
 def rows_by_group(names: pa.ChunkedArray) -> Iterator[tuple[str, np.ndarray]]:

@@ -1,8 +1,8 @@
 """Which pairs are mostly wrong: the posterior of a pair by its rank, and the rank below which pairs are rejected.
 
 With π the share of wrong pairs and f the density of the ranks of all pairs, a pair of rank u is wrong with the
-probability π · 1 / f(u), since wrong pairs are uniform (local false discovery rate, Efron 2004; here the wrong pairs are
-the null, and a pair is rejected where it is high).
+probability π · 1 / f(u), since wrong pairs are uniform. It is the local false discovery rate (Efron 2004), except that
+here the wrong pairs are the null, and a pair is rejected where it is high.
 
 f rises: a higher rank never makes a pair look more wrong. The best estimate under that condition is the slope of the
 greatest convex minorant of the ranks' distribution function (Grenander 1956; for this use Langaas et al. 2005,
@@ -12,6 +12,7 @@ Strimmer 2008).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +32,7 @@ class PosteriorSteps:
 
     def of(self, ranks: np.ndarray) -> np.ndarray:
         """The posteriors at some ranks: float64 [n]."""
-        return self.values[np.searchsorted(self.edges, ranks, side="right") - 1]  # type: ignore[no-any-return]
+        return self.values[np.searchsorted(self.edges, ranks, side="right") - 1]
 
 
 class Limits(NamedTuple):
@@ -67,7 +68,7 @@ def rising_density(ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             points.pop()
         points.append((x, y))
     edges = np.array([x for x, _ in points[:-1]])
-    return edges, np.array([_slope(a, b) for a, b in zip(points, points[1:], strict=False)])
+    return edges, np.array([_slope(a, b) for a, b in pairwise(points)])
 
 
 def _slope(a: tuple[float, float], b: tuple[float, float]) -> float:

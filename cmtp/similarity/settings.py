@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from cmtp.encoders.registry import encoder_card
 from cmtp.settings import Settings
+
+AUTO: Final = "auto"
+"""Value of `SimilaritySettings.second_encoder`: whichever is installed."""
+
+_CHEAP: Final = "static-zh"
+_BETTER: Final = "e5-small"
+
+_REMOVED: Final = {
+    "shuffled_share": "a cut now follows from an estimate of how many pairs are wrong; similarity.threshold sets one",
+    "max_loss": "a cut now follows from an estimate of how many pairs are wrong; similarity.threshold sets one",
+    "cascade": "similarity.encoder now names the encoder that sees all pairs, similarity.second_encoder the better one",
+    "cascade_weight": "the weight of the two encoders is fixed",
+    "agreement": "the second encoder sees the suspects of a group; similarity.probe says how many of them at first",
+}
+"""Settings of former versions, and what stands in their place."""
 
 
 class SimilaritySettings(Settings):
@@ -14,52 +30,44 @@ class SimilaritySettings(Settings):
 
     encoder: str = "static-zh"
     """static-zh (bundled), e5-small (extra [e5]), or with the extra [gpu] text2vec-large, text2vec-base or the hub name
-    or folder of any sentence-transformers model."""
+    or folder of any sentence-transformers model. It sees all pairs."""
+    second_encoder: Annotated[str | None, Field(validate_default=True)] = AUTO
+    """A better encoder that is asked about suspects, where `encoder` cannot tell how many are wrong. auto: e5-small
+    where it is installed and `encoder` is static-zh, else none; the manifest's recipe names what was chosen."""
     threshold: Annotated[float, Field(ge=-1, le=1)] | None = None
-    """Lowest cosine kept; None: calibrated for every source and relation. A threshold belongs to an encoder: C-MTP's
-    0.43 is Text2Vec-Chinese's and means nothing for another."""
-    shuffled_share: Annotated[float, Field(gt=0, lt=1)] = 0.08
-    """Calibration: share of shuffled pairs (a query with another pair's passage, same source and relation) that may
-    pass."""
-    max_loss: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    """Calibration: most of a source's pairs that the cut may take, however badly the encoder tells true from shuffled
-    ones. C-MTP kept 79 to 100 % of its sources."""
+    """Lowest cosine by `encoder` that is kept; None: a cut is estimated for every source and relation. A threshold
+    belongs to an encoder: C-MTP's 0.43 is Text2Vec-Chinese's and means nothing for another."""
     sample: Annotated[int, Field(ge=10)] = 2000
-    """Calibration: pairs per source and relation, drawn by seeded hash. With a cascade 1000, since the expensive
-    encoder sees all of them."""
-    min_sample: Annotated[int, Field(ge=2)] = 500
-    """Calibration: a source and relation with fewer pairs is cut where all pairs together would be; a build with fewer,
-    at the encoder's own threshold, or not at all where none is known. With a cascade 300."""
-    cascade: str | None = None
-    """A cheap encoder (static-zh) that scores all pairs and decides the clear ones; `encoder` sees the others and the
-    sample. ``pairs.similarity`` is then the cheap one's."""
-    cascade_weight: Annotated[float, Field(ge=0)] = 0.3
-    """Weight of the cheap score beside `encoder`'s, in standard deviations; more in groups that `encoder` cannot tell
-    apart, 0 with a fixed threshold."""
-    agreement: Annotated[float, Field(gt=0, le=1)] = 0.99
-    """Cascade: share of pairs that must end as if `encoder` had seen them all; measured on the sample."""
-
-    @model_validator(mode="after")
-    def _two_encoders(self) -> SimilaritySettings:
-        if self.cascade == self.encoder:
-            raise ValueError(f"cascade {self.cascade} is the encoder itself: set encoder to a better one")
-        return self
+    """Estimate: different pairs per source and relation, drawn by seeded hash of their texts."""
+    min_sample: Annotated[int, Field(ge=10)] = 500
+    """Estimate: sources and relations with fewer different pairs are taken together; if those are fewer too, nothing is
+    estimated and nothing cut."""
+    probe: Annotated[int, Field(ge=20)] = 300
+    """Most suspects of a source and relation that the second encoder sees before it is known that pairs are wrong."""
+    cut_labelled: bool = False
+    """Whether pairs are rejected of relations in which people wrote or judged them (`Relation.labelled`)."""
 
     @model_validator(mode="before")
     @classmethod
-    def _small_sample(cls, given: Any) -> Any:
-        cascade = isinstance(given, dict) and given.get("cascade") is not None
-        return {"sample": 1000, "min_sample": 300} | given if cascade else given
+    def _former_names(cls, given: Any) -> Any:
+        for name in _REMOVED.keys() & given.keys() if isinstance(given, dict) else ():
+            raise ValueError(f"there is no setting similarity.{name} any more: {_REMOVED[name]}")
+        return given
+
+    @field_validator("second_encoder")
+    @classmethod
+    def _what_is_installed(cls, given: str | None, info: ValidationInfo) -> str | None:
+        first = info.data.get("encoder")
+        if given == AUTO:
+            return _BETTER if first == _CHEAP and encoder_card(_BETTER).missing is None else None
+        if given is not None and given == first:
+            raise ValueError(f"{given} sees all pairs already: name a better encoder, or null")
+        return given
 
     @property
-    def first_encoder(self) -> str:
-        """The encoder that sees all pairs."""
-        return self.cascade or self.encoder
-
-    @property
-    def needs_sample(self) -> bool:
-        """Whether there is something to measure on a sample: cuts, unless a fixed threshold decides alone, or bands."""
-        return self.threshold is None or self.cascade is not None
+    def estimates(self) -> bool:
+        """Whether cuts are estimated: a fixed threshold decides alone."""
+        return self.threshold is None
 
 
 class EncodeWork(Settings):
@@ -72,10 +80,14 @@ class EncodeWork(Settings):
     """As a recipe names it."""
     identity: str
     """Which weights that is, see `cmtp.encoders.registry.encoder_identity`."""
-    cached: str | None = None
-    """Folder of vectors that the same encoder made before; None: there is none."""
     screened: str | None = None
     """Folder of the verdicts that the screen stage recorded: only rows that pass are encoded. None: all rows are."""
+
+
+class SecondWork(EncodeWork):
+    """The second encoder, and where its vectors are kept for later builds."""
+
+    folder: str
 
 
 class SimilarityWork(SimilaritySettings):
@@ -86,18 +98,12 @@ class SimilarityWork(SimilaritySettings):
     """Folder of the verdicts that the screen stage recorded: only rows that pass are scored. None: all rows are."""
     encoded: str
     """Folder of the encode stage."""
-    uncalibrated_cut: float | None
-    """Cosine from which a pair is kept where no cut is found on the sample: `threshold`, or else the encoder's own
-    (`EncoderCard.fallback_cut`). None: not known; such pairs are all kept."""
-    expensive: EncodeWork | None = None
-    """`encoder` of a cascade, which sees some pairs only. `cached` is the folder of their vectors, which the stage adds
-    to. None: there is no cascade."""
+    second: SecondWork | None = None
+    """`second_encoder`; None: there is none."""
 
 
 class SimilarityApplied(SimilaritySettings):
     """What the tasks of the similarity stage are given."""
 
-    encoded: str
-    """Folder of the encode stage."""
     scored: str
     """Folder of the verdicts that the score stage recorded."""

@@ -1,6 +1,6 @@
-"""Vectors of a partition's texts: those of pairs, and files of some texts' vectors that are only ever added to.
+"""Vectors of pairs, and files of some texts' vectors that are only ever added to.
 
-The expensive encoder of a cascade sees a part of the texts, another part after every change of a setting. Each call of
+The second encoder sees a part of the texts, another part after every change of a setting. Each call of
 `SparseVectors.add` writes one file with what was missing. A text that is in any of the files is not encoded again.
 """
 
@@ -32,17 +32,17 @@ class PairVectors(NamedTuple):
 
 @dataclass(frozen=True)
 class SparseVectors:
-    """The files of one partition.
+    """The files of one partition, or of one group's sample.
 
     Attributes:
         store: where.
         folder: of one encoder over one set of partitions; its name is a fingerprint of both.
-        index: of the partition.
+        name: of the partition or group; all of its files begin with it.
     """
 
     store: Store
     folder: str
-    index: int
+    name: str
 
     def add(self, tag: str, texts: pa.Table, encoder: Encoder) -> None:
         """Encode what is not there yet.
@@ -52,7 +52,7 @@ class SparseVectors:
             texts: columns query and passage; repetitions are encoded once.
             encoder: the folder's own.
         """
-        path = f"{self.folder}/vectors/part-{self.index:05d}-{tag}.npz"
+        path = f"{self.folder}/vectors/{self.name}-{tag}.npz"
         if self.store.exists(path):
             return
         cached, arrays = self.open(), {}
@@ -70,7 +70,7 @@ class SparseVectors:
         keys: dict[Side, list[np.ndarray]] = {side: [np.zeros(0, np.uint64)] for side in SIDES}
         vectors: dict[Side, list[np.ndarray]] = {side: [] for side in SIDES}
         for path in self.store.list(f"{self.folder}/vectors"):
-            if path.rsplit("/", 1)[1].startswith(f"part-{self.index:05d}-"):
+            if path.rsplit("/", 1)[1].startswith(f"{self.name}-"):
                 with self.store.read(path) as file, np.load(file) as arrays:
                     for side in SIDES:
                         keys[side].append(arrays[f"{side}_keys"])
@@ -83,7 +83,7 @@ class SparseVectors:
 
 @dataclass(frozen=True)
 class CachedVectors:
-    """What the files of a partition hold.
+    """What the files of a partition or a group hold.
 
     Attributes:
         keys: by side, the texts' keys, uint64 [n].
@@ -125,3 +125,14 @@ def text_keys(texts: pa.Array) -> np.ndarray:
     Among the 10^5 texts of a partition two share a key with a probability of 3·10^-10.
     """
     return np.array([xxhash.xxh3_64_intdigest(text.encode()) for text in texts.to_pylist()], np.uint64)
+
+
+def merged_vectors(parts: list[CachedVectors]) -> CachedVectors:
+    """What several hold together, by one encoder."""
+    keys: dict[Side, np.ndarray] = {}
+    vectors: dict[Side, np.ndarray] = {}
+    for side in SIDES:
+        filled = [part for part in parts if len(part.keys[side])] or parts[:1]
+        keys[side] = np.concatenate([part.keys[side] for part in filled])
+        vectors[side] = np.concatenate([part.vectors[side] for part in filled])
+    return CachedVectors(keys, vectors)

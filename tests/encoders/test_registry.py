@@ -54,7 +54,7 @@ def test_an_encoder_is_added_by_an_entry_point(elsewhere):
 
 
 def test_an_encoder_is_added_by_a_call():
-    card = replace(static_zh.CARD, name="like-static", fallback_cut=None)
+    card = replace(static_zh.CARD, name="like-static")
     try:
         ENCODERS.add("like-static", card)
         assert encoder_card("like-static") is card
@@ -73,12 +73,6 @@ def test_a_built_in_card_is_registered_under_its_own_name():
 def test_a_slip_of_the_pen_is_answered_with_the_likeliest_name():
     with pytest.raises(UsageError, match=r"similarity\.encoder = 'static_zh': .*did you mean static-zh\?"):
         check_encoder("similarity.encoder", "static_zh")
-
-
-def test_a_cut_belongs_to_a_model_under_each_of_its_names():
-    assert encoder_card("text2vec-large").fallback_cut == 0.43
-    assert encoder_card("GanymedeNil/text2vec-large-chinese").fallback_cut == 0.43
-    assert encoder_card("BAAI/bge-m3").fallback_cut is None
 
 
 def test_unknown_name_lists_the_known_ones():

@@ -1,4 +1,4 @@
-"""Two encoders whose cosines stand in the texts, pairs written for them, and the three stages as a build runs them."""
+"""Two encoders that know which texts belong together, pairs written for them, and the stages as a build runs them."""
 
 from dataclasses import replace
 
@@ -13,14 +13,37 @@ from cmtp.similarity.score import ScoreStage
 from cmtp.similarity.stage import SimilarityStage
 from tests.rows import pair, pair_table
 
-TOPICS = 16
-CHEAP, EXPENSIVE = "tests/cheap", "tests/expensive"
+DIM = 48
+FIRST, SECOND = "tests/first", "tests/second"
+
+QUERY_DIGITS, PASSAGE_DIGITS = "零一二三四五六七八九", "甲乙丙丁戊己庚辛壬癸"
+"""A query and its passage are one number, in digits that have no character in common."""
+
+MARKS = {"某": 0.0, "稍": 0.3}
+"""Marks at the end of passages of which the first encoder sees little: the cosine with their queries."""
+
+
+def query_text(number):
+    return "".join(QUERY_DIGITS[int(digit)] for digit in f"{number:06d}")
+
+
+def passage_text(number, mark=""):
+    return "".join(PASSAGE_DIGITS[int(digit)] for digit in f"{number:06d}") + mark
+
+
+def number_of(text):
+    return int("".join(str((QUERY_DIGITS + PASSAGE_DIGITS).index(char) % 10) for char in text.rstrip("".join(MARKS))))
+
+
+def unit(seed):
+    vector = np.random.default_rng(seed).normal(size=DIM)
+    return vector / np.linalg.norm(vector)
 
 
 class Fake:
-    """A passage "topic cheap expensive n" has the stated cosine with the query "topic n", and 0 with other topics."""
+    """A passage has a cosine of about .85 with its own query, by the first encoder less if it is marked."""
 
-    dim = 2 * TOPICS
+    dim = DIM
     max_chars = None
 
     def __init__(self, name):
@@ -30,37 +53,43 @@ class Fake:
 
     def encode(self, texts, side):
         self.seen += [(side, text) for text in texts.to_pylist()]
-        out = np.zeros((len(texts), self.dim), np.float32)
+        out = np.zeros((len(texts), DIM), np.float32)
         for row, text in enumerate(texts.to_pylist()):
-            topic, *cosines = text.split()
-            cosine = 1.0 if side == "query" else float(cosines[self.name == EXPENSIVE])
-            out[row, int(topic)] = cosine
-            out[row, TOPICS + int(topic)] = (1 - cosine**2) ** 0.5
-        return out
+            number = number_of(text)
+            own = 1.0 if side == "query" else MARKS.get(text[-1], 0.85) if self.name == FIRST else 0.85
+            out[row] = own * unit([1, number]) + (1 - own**2) ** 0.5 * unit([2, number])
+        return out / np.linalg.norm(out, axis=1, keepdims=True)
 
     def card(self):
         return EncoderCard(self.name, "cmtp", "nothing", load=lambda: self, identity=lambda: "the only weights")
 
 
-def text_pairs(texts, source="生活", ids=""):
+def text_pairs(texts, source="生活", ids="", relation="title_body"):
     """Pairs of (query, passage), each of a document of its own."""
     return pair_table(
-        pair(query, passage, source=source, doc=f"d{source}{ids}{i}", name=f"{source}{ids}{i}", origin=f"{i}.md#1")
+        pair(
+            query, passage, source=source, relation=relation, doc=f"d{source}{ids}{i}", name=f"{source}{ids}{i}",
+            origin=f"{i}.md#1",
+        )
         for i, (query, passage) in enumerate(texts)
-    )
+    )  # fmt: skip
 
 
-def fake_pairs(n, seed=0, share_wrong=0.2, source="甲", noise=0.15):
-    """Pairs of which some are wrong: low by the expensive encoder, mostly low by the cheap one."""
-    rng = np.random.default_rng([seed, n])
-    wrong = rng.random(n) < share_wrong
-    expensive = np.where(wrong, rng.uniform(0.0, 0.2, n), rng.uniform(0.5, 0.9, n))
-    cheap = np.clip(np.where(wrong, 0.1, 0.7) + rng.normal(0, noise, n), 0, 0.99)
-    texts = [
-        (f"{i % TOPICS} {i}", f"{i % TOPICS} {low:.4f} {high:.4f} {i}")
-        for i, (low, high) in enumerate(zip(cheap, expensive, strict=True))
-    ]
-    return text_pairs(texts, source, ids=f"{seed}-")
+def planted_texts(n, planted, unclear=0.0, start=0):
+    """(query, passage) of n pairs, of which the first share exchange passages in a circle.
+
+    `unclear`: share of passages of which the first encoder sees nothing, and share of those of which it sees little.
+    """
+    wrong, each = int(n * planted), int(n * unclear)
+    marks = [""] * (n - 2 * each) + ["稍"] * each + ["某"] * each
+    passages = [passage_text(start + i, mark) for i, mark in enumerate(marks)]
+    passages[:wrong] = passages[1:wrong] + passages[: min(wrong, 1)]
+    return [(query_text(start + i), passage) for i, passage in enumerate(passages)]
+
+
+def is_wrong(query, passage):
+    """Whether a query has another's passage."""
+    return number_of(query) != number_of(passage)
 
 
 def write_parts(store, table, sizes):

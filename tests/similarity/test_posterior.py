@@ -77,7 +77,8 @@ def test_rejected_pairs_are_mostly_the_wrong_ones(planted):
 
 def test_more_wrong_pairs_never_mean_fewer_rejected():
     """Quantiles stand in for samples: only the dose differs; a twentieth of the right pairs score
-    like wrong ones."""
+    like wrong ones.
+    """
     found = []
     for planted in np.arange(0.02, 0.5, 0.02):
         wrong = (np.arange(int(4000 * planted)) + 0.5) / int(4000 * planted)

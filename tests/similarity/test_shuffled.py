@@ -20,7 +20,10 @@ def test_only_pairs_of_one_group_that_have_nothing_in_common_are_put_together(co
     together = set(zip(left.tolist(), right.tolist(), strict=True))
     assert len(together) == len(left)
     for row in range(len(codes.group)):
-        may = sum(all((code[row] != code)[other] for code in codes[1:]) for other in np.flatnonzero(codes.group == codes.group[row]))
+        may = sum(
+            all((code[row] != code)[other] for code in codes[1:])
+            for other in np.flatnonzero(codes.group == codes.group[row])
+        )
         assert (left == row).sum() <= min(draws, may)
 
 
@@ -46,7 +49,9 @@ def test_a_near_twin_is_nearly_the_same_query_of_another_document():
     # 0 and 2 are one query, so they are no twins of each other, but of 1; 4 lies at .9 of 0, in the same document,
     # and of 2, in another.
     assert near_twins(vectors, codes).tolist() == [True, True, True, False, True]
-    alone = has_twin(vectors[3:], np.array([-1, 0]), np.array([-1, 4]), vectors[:1], SampleCodes(*(x[:1] for x in codes)))
+    alone = has_twin(
+        vectors[3:], np.array([-1, 0]), np.array([-1, 4]), vectors[:1], SampleCodes(*(x[:1] for x in codes))
+    )
     assert alone.tolist() == [False, False]
     assert has_twin(vectors[1:2], np.array([-1]), np.array([-1]), vectors, codes).tolist() == [True]
 
