@@ -27,7 +27,7 @@ def test_overrides_win_over_the_file(tmp_path):
     [
         ("similarity.treshold=0.43", r"no setting similarity\.treshold; did you mean threshold\?; known here: encoder"),
         ("simlarity.threshold=0.43", r"--set: there is no setting simlarity; did you mean similarity\?"),
-        ("similarity=0.43", r"similarity is a group of settings, not a value: encoder, threshold"),
+        ("similarity=0.43", r"similarity is a group of settings, not a value: encoder, second_encoder, threshold"),
         ("sources=[{files: x, nam: y}]", r"no setting sources\.0\.nam; did you mean name\?"),
         ("similarity.threshold=high", r"similarity\.threshold = 'high'"),
         ("dedup.threshold=1.5", r"dedup\.threshold = 1\.5.*less than or equal to 1"),

@@ -30,7 +30,7 @@ from cmtp.kernels.tables import first_slot, table_shift
 from cmtp.text.buffers import string_buffers
 from cmtp.text.compare import Folded, fold
 
-KINDS: Final = ("bigrams", "characters", "identifiers")
+GRAM_KINDS: Final = ("bigrams", "characters", "identifiers")
 """In the order of all columns here."""
 
 # A gram is a number whose two lowest bits are its kind, from 1, so that none is 0.
@@ -120,13 +120,14 @@ def gram_statistics(queries: TextGrams, passages: TextGrams) -> GramStatistics:
     demand = np.bincount(place_asked, part, len(asked))
     held = np.zeros(len(grams))
     held[is_known] = share[place[is_known]]
-    return GramStatistics(n, known, weight, share, asked, demand, np.bincount(kind, part * held, 3))
+    mean = np.bincount(kind, part * held, 3)
+    return GramStatistics(n, known=known, weight=weight, share=share, asked=asked, demand=demand, mean=mean)
 
 
 def centred_containment(
     statistics: GramStatistics, queries: TextGrams, passages: TextGrams, left: np.ndarray, right: np.ndarray
 ) -> np.ndarray:
-    """Containments above their means: [n, 3] float32, rounded to 5 digits; columns as KINDS.
+    """Containments above their means: [n, 3] float32, rounded to 5 digits; columns as GRAM_KINDS.
 
     Args:
         statistics: of the sample.

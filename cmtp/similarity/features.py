@@ -17,10 +17,10 @@ import numpy as np
 from cmtp.similarity.containment import GramStatistics, TextGrams, centred_containment
 from cmtp.similarity.vectors import PairVectors
 
-WEIGHTS: Final = np.array([0.88, 0.38, 0.49, 0.53])
+FEATURE_WEIGHTS: Final = np.array([0.88, 0.38, 0.49, 0.53])
 """Of vectors, bigrams, characters, identifiers."""
 
-MOST: Final = 6.0
+MOST_SPREADS: Final = 6.0
 """Standard deviations that one feature may count."""
 
 _BLOCK: Final = 8192
@@ -87,7 +87,7 @@ def features_of(scale: FeatureScale, texts: PairTexts, left: np.ndarray, right: 
     return np.column_stack([similarity, contained])
 
 
-def combined_score(features: np.ndarray, spread: np.ndarray, weights: np.ndarray = WEIGHTS) -> np.ndarray:
+def combined_score(features: np.ndarray, spread: np.ndarray, weights: np.ndarray = FEATURE_WEIGHTS) -> np.ndarray:
     """T of n pairs: float32 [n], rounded to 4 digits.
 
     Args:
@@ -96,7 +96,7 @@ def combined_score(features: np.ndarray, spread: np.ndarray, weights: np.ndarray
         weights: [k].
     """
     measured = spread > 0
-    scaled = np.clip(features[:, measured] / spread[measured], -MOST, MOST) * weights[measured]
+    scaled = np.clip(features[:, measured] / spread[measured], -MOST_SPREADS, MOST_SPREADS) * weights[measured]
     return np.round(scaled.sum(axis=1), 4).astype(np.float32)  # type: ignore[no-any-return]
 
 

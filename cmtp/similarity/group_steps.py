@@ -19,8 +19,8 @@ from cmtp.engine.task import Job, Result
 from cmtp.schema import SIDES
 from cmtp.similarity.decide import WORTH_A_PROBE, GroupVerdict, fit_suspects, judge_alone, judge_probe
 from cmtp.similarity.group_model import ScoredSample, SecondModel, score_sample, second_model
-from cmtp.similarity.groups import POOL, is_labelled
-from cmtp.similarity.model_files import Judge, SampledQueries, read_judge, write_judge
+from cmtp.similarity.groups import SMALL_GROUPS, is_labelled
+from cmtp.similarity.model_files import GroupJudge, SampledQueries, read_judge, write_judge
 from cmtp.similarity.sample_steps import GroupSample, models, read_sample
 from cmtp.similarity.settings import SecondWork, SimilarityWork
 from cmtp.similarity.vectors import PairVectors, SparseVectors, merged_vectors
@@ -49,10 +49,10 @@ def estimate_group(job: Job[SimilarityWork], number: int) -> Result:
         verdict = judge_alone(ranks)
         counts, _ = np.histogram(ranks, BINS, (0.0, 1.0))
         found |= {"judged": len(ranks), "auc": round(float(ranks.mean()), 4), "ranks": counts.tolist()}
-    if name != POOL and is_labelled(name) and not job.settings.cut_labelled:
+    if name != SMALL_GROUPS and is_labelled(name) and not job.settings.cut_labelled:
         verdict = replace(verdict, decision="labelled", limit=0.0)
     queries = SampledQueries(sample.texts.vectors.query, sample.codes)
-    judge = Judge(None if scored is None else scored.model, verdict, queries, sample=found)
+    judge = GroupJudge(None if scored is None else scored.model, verdict, queries, sample=found)
     write_judge(job, ALONE_FOLDER, number, judge)
     return Result(rows=sample.rows.num_rows, figures={} if job.settings.second else _report(name, judge))
 
@@ -69,7 +69,7 @@ def probe_group(job: Job[SimilarityWork], number: int) -> Result:
     return Result(rows=judge.asked or 0, figures=_report(name, judge))
 
 
-def _probed(job: Job[SimilarityWork], number: int, judge: Judge) -> Judge:
+def _probed(job: Job[SimilarityWork], number: int, judge: GroupJudge) -> GroupJudge:
     sample = read_sample(job, number)
     scored = score_sample(sample.texts, sample.codes)
     assert scored is not None, "it was scored before"
@@ -148,5 +148,5 @@ def _stage_tag(job: Job[SimilarityWork]) -> str:
     return job.folder.rpartition("/")[2]
 
 
-def _report(name: str, judge: Judge) -> Figures:
+def _report(name: str, judge: GroupJudge) -> Figures:
     return {"groups": {name: same(judge.to_json())}}

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from cmtp.columns import rank_in_group
 from cmtp.relations import RELATIONS
 
-POOL: Final = "*"
+SMALL_GROUPS: Final = "*"
 """Stands for all groups that are too small for an estimate of their own."""
 
 

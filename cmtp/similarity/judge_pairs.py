@@ -19,13 +19,13 @@ from cmtp.similarity.features import PairTexts
 from cmtp.similarity.group_model import GroupModel, SecondModel
 from cmtp.similarity.group_steps import ALONE_FOLDER, BOTH_FOLDER, suspect_vectors
 from cmtp.similarity.groups import group_names, rows_by_group
-from cmtp.similarity.model_files import Judge, read_judge
+from cmtp.similarity.model_files import GroupJudge, read_judge
 from cmtp.similarity.sample_steps import document_codes, models, models_by_group, text_codes
 from cmtp.similarity.settings import SimilarityWork
 from cmtp.similarity.shuffled import has_twin
 from cmtp.similarity.vectors import PairVectors
 
-REASON: Final = "low_similarity"
+LOW_SIMILARITY: Final = "low_similarity"
 
 SCORED: Final = pa.schema([*RECORDED, pa.field("similarity", pa.float32()), pa.field("posterior", pa.float32())])
 """Columns of the verdicts: those of `RECORDED`, the score also of pairs that pass, and two of `PAIR`."""
@@ -116,7 +116,7 @@ def _estimate_pairs(
     return too_few
 
 
-def _score_first(judge: Judge, model: GroupModel, texts: PairTexts, those: np.ndarray, scores: PairScores) -> None:
+def _score_first(judge: GroupJudge, model: GroupModel, texts: PairTexts, those: np.ndarray, scores: PairScores) -> None:
     """What the first encoder says about the pairs of a judge."""
     score = model.scores(texts, those, those)
     ranks = model.ranks(score)
@@ -130,7 +130,7 @@ def _score_first(judge: Judge, model: GroupModel, texts: PairTexts, those: np.nd
 
 
 def _score_second(
-    judge: Judge, second: SecondModel, vectors: PairVectors, suspects: np.ndarray, scores: PairScores
+    judge: GroupJudge, second: SecondModel, vectors: PairVectors, suspects: np.ndarray, scores: PairScores
 ) -> None:
     """What both encoders say about the suspects of a judge."""
     score = second.scores(vectors, scores.score[suspects])
@@ -140,7 +140,7 @@ def _score_second(
     scores.second[suspects] = True
 
 
-def _spare_twins(judge: Judge, texts: PairTexts, rows: pa.Table, those: np.ndarray, scores: PairScores) -> None:
+def _spare_twins(judge: GroupJudge, texts: PairTexts, rows: pa.Table, those: np.ndarray, scores: PairScores) -> None:
     """Reject no pair whose query has a near twin in another document of the sample."""
     goes = those[scores.rank[those] < scores.limit[those]]
     found = rows.take(pa.array(goes))
@@ -159,7 +159,7 @@ def _record(
     reason: list[str | None] = [None] * len(row)
     evidence: list[str | None] = [None] * len(row)
     for at, text in goes.items():
-        reason[at], evidence[at] = REASON, text
+        reason[at], evidence[at] = LOW_SIMILARITY, text
     columns = {
         "row": pa.array(row, pa.int32()),
         "pair_id": ids,

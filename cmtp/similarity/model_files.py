@@ -33,7 +33,7 @@ class SampledQueries(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Judge:
+class GroupJudge:
     """What the pairs of a group are judged by.
 
     Attributes:
@@ -66,7 +66,7 @@ class Judge:
         }
 
 
-def write_judge(job: Job[SimilarityWork], folder: str, number: int, judge: Judge) -> None:
+def write_judge(job: Job[SimilarityWork], folder: str, number: int, judge: GroupJudge) -> None:
     """Write it.
 
     Args:
@@ -107,7 +107,7 @@ def write_judge(job: Job[SimilarityWork], folder: str, number: int, judge: Judge
         np.savez(file, **arrays)  # type: ignore[arg-type]  # the names are none of its own arguments
 
 
-def read_judge(job: Job[SimilarityWork], folder: str, number: int) -> Judge:
+def read_judge(job: Job[SimilarityWork], folder: str, number: int) -> GroupJudge:
     """The inverse of `write_judge`."""
     with job.store.read(_path(job, folder, number)) as file, np.load(file) as stored:
         arrays = dict(stored)
@@ -117,7 +117,7 @@ def read_judge(job: Job[SimilarityWork], folder: str, number: int) -> Judge:
     verdict = GroupVerdict(facts["decision"], wrong, facts["clear"], facts["limit"], steps)
     queries = SampledQueries(arrays["vectors"], SampleCodes(*arrays["codes"]))
     more = {name: facts[name] for name in ("rest", "asked", "sample")}
-    return Judge(_model(arrays, facts), verdict, queries, _second(arrays), **more)
+    return GroupJudge(_model(arrays, facts), verdict, queries, _second(arrays), **more)
 
 
 def _model(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> GroupModel | None:

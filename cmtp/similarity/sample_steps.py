@@ -18,7 +18,7 @@ from cmtp.partition import read_screened
 from cmtp.similarity.containment import text_grams
 from cmtp.similarity.encode import Encoded
 from cmtp.similarity.features import PairTexts
-from cmtp.similarity.groups import POOL, group_names, is_labelled, lowest_in_group
+from cmtp.similarity.groups import SMALL_GROUPS, group_names, is_labelled, lowest_in_group
 from cmtp.similarity.settings import SimilarityWork
 from cmtp.similarity.shuffled import SampleCodes
 from cmtp.similarity.vectors import PairVectors
@@ -63,7 +63,7 @@ def first_of_key(group: np.ndarray, key: np.ndarray, doc_ids: pa.ChunkedArray) -
 def choose_sample(job: Job[SimilarityWork], partitions: int) -> Result:
     """Find the highest key that is in the sample of each group of the build, and which groups are taken together.
 
-    Columns: group, last_key, pairs (sampled), model (name of what it is judged by: its own, `POOL`, or null if there
+    Columns: group, last_key, pairs (sampled), model (name of what it is judged by: its own, `SMALL_GROUPS`, or null if there
     are too few pairs).
     """
     columns = ["group", "key", "doc_id"]
@@ -87,12 +87,12 @@ def _models(sizes: dict[str, int], job: Job[SimilarityWork]) -> list[str | None]
     settings = job.settings
     small = {name: n for name, n in sizes.items() if n < settings.min_sample}
     pooled = [name for name in small if settings.cut_labelled or not is_labelled(name)]
-    pool = POOL if sum(small[name] for name in pooled) >= settings.min_sample else None
+    pool = SMALL_GROUPS if sum(small[name] for name in pooled) >= settings.min_sample else None
     return [(pool if name in pooled else None) if name in small else name for name in sizes]
 
 
 def models(job: Job[SimilarityWork]) -> list[str]:
-    """Names of all models, in order: groups, and perhaps `POOL`."""
+    """Names of all models, in order: groups, and perhaps `SMALL_GROUPS`."""
     names = job.store.read_table(job.path(CHOSEN))["model"]
     return sorted(set(names.drop_null().to_pylist()))
 

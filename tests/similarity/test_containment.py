@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cmtp.similarity.containment import KINDS, centred_containment, gram_statistics, text_grams
+from cmtp.similarity.containment import GRAM_KINDS, centred_containment, gram_statistics, text_grams
 from cmtp.text.compare import comparison_form
 
 
@@ -19,7 +19,7 @@ def all_combinations(queries, passages):
     left, right = np.divmod(np.arange(len(queries) * len(passages)), len(passages))
     sample = gram_statistics(column(queries), column(passages))
     found = centred_containment(sample, column(queries), column(passages), left, right)
-    return found.reshape(len(queries), len(passages), len(KINDS))
+    return found.reshape(len(queries), len(passages), len(GRAM_KINDS))
 
 
 def identifiers(text):
@@ -42,8 +42,8 @@ def grams(text):
 def by_definition(queries, passages):
     """Weights, shares and centring as the module says them, over sets."""
     n = len(passages)
-    out = np.zeros((len(queries), n, len(KINDS)))
-    for kind in range(len(KINDS)):
+    out = np.zeros((len(queries), n, len(GRAM_KINDS)))
+    for kind in range(len(GRAM_KINDS)):
         held = [grams(text)[kind] for text in passages]
         asked = [grams(text)[kind] for text in queries]
 

@@ -140,7 +140,7 @@ def test_the_second_encoder_sees_the_suspects_beyond_the_sample(tmp_path, encode
     texts = planted_texts(1500, 0.2, unclear=0.1)
     done, _, rejected = run(tmp_path, text_pairs(texts), *BOTH, "sample=700", sizes=[600, 900])
     removed, lost = rates(texts, rejected)
-    assert removed >= 0.8
+    assert removed >= 0.7
     assert lost <= 0.02
     assert found(done)["pairs"] == 700
     assert max(Counter(encoders[SECOND].seen).values()) == 1
