@@ -52,8 +52,8 @@ SECOND_ALLOWANCE: Final = 0.01
 """Share of right pairs that score like wrong ones by the second encoder."""
 
 BLIND: Final = 0.12
-"""Share of the right pairs that the second encoder may leave unclear; see `unclear_right`. It is .09 at most in documentation,
-articles, statutes, recipes, instructions and medical questions, and .16 or more in poems."""
+"""Share of the right pairs that the second encoder may leave unclear; see `unclear_right`. It is .09 at most in
+documentation, articles, statutes, recipes, instructions and medical questions, and .16 or more in poems."""
 
 MOST_WRONG: Final = 0.5
 """Above this share nothing is cut: either the encoder knows nothing here, or a whole file is shifted by a line."""

@@ -63,8 +63,8 @@ def first_of_key(group: np.ndarray, key: np.ndarray, doc_ids: pa.ChunkedArray) -
 def choose_sample(job: Job[SimilarityWork], partitions: int) -> Result:
     """Find the highest key that is in the sample of each group of the build, and which groups are taken together.
 
-    Columns: group, last_key, pairs (sampled), model (name of what it is judged by: its own, `SMALL_GROUPS`, or null if there
-    are too few pairs).
+    Columns: group, last_key, pairs (sampled), model (name of what it is judged by: its own, `SMALL_GROUPS`, or null
+    if there are too few pairs).
     """
     columns = ["group", "key", "doc_id"]
     tables = [job.store.read_table(_candidates_path(job, index), columns) for index in range(partitions)]
