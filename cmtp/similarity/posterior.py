@@ -58,11 +58,11 @@ def rising_density(ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         segments of the greatest convex minorant of the points (u_(i), (i - 1) / n) and (1, 1).
     """
     ordered = np.sort(ranks)
+    shares = np.arange(len(ordered)) / len(ordered)
+    inside = ordered < 1.0  # at 1 the function is 1, whatever lies there
     points = [(0.0, 0.0)]
-    for x, y in [*zip(ordered.tolist(), (np.arange(len(ordered)) / len(ordered)).tolist(), strict=True), (1.0, 1.0)]:
+    for x, y in [*zip(ordered[inside].tolist(), shares[inside].tolist(), strict=True), (1.0, 1.0)]:
         if x == points[-1][0]:  # of several points above one another the lowest one, which came first, counts
-            if x == 1.0:  # but the function ends at 1
-                points[-1] = (x, max(y, points[-1][1]))
             continue
         while len(points) > 1 and _slope(points[-2], points[-1]) >= _slope(points[-1], (x, y)):
             points.pop()

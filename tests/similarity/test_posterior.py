@@ -25,6 +25,13 @@ def test_uniform_ranks_have_one_density():
     np.testing.assert_allclose(density, 1)
 
 
+def test_ranks_of_one_by_hand():
+    """The points (0, 0), (.6, ½), (1, 1): the pair at 1 lies in the last step, and pulls no point down."""
+    edges, density = rising_density(np.array([0.0, 0.0, 0.6, 1.0]))
+    np.testing.assert_allclose(edges, [0, 0.6])
+    np.testing.assert_allclose(density, [0.5 / 0.6, 0.5 / 0.4])
+
+
 @given(st.lists(st.integers(0, 200).map(lambda i: i / 200), min_size=1, max_size=80), st.randoms())
 @settings(max_examples=80)
 def test_it_is_the_isotonic_density(values, random):
