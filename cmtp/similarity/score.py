@@ -86,13 +86,13 @@ class ScoreStage(Stage[SimilarityWork]):
                 if isinstance(figure, Figure) and figure.value["decision"] == decision
             ]
             if names:
-                lines.append(f"{', '.join(names)}: {why}")
+                lines.append(f"{_some_of(names)}: {why}")
         small = run.figures.get("too_few", {})
         assert isinstance(small, dict), "figures by group"
         if small:
             lines.append(
-                f"{', '.join(small)}: too few pairs to estimate how many are wrong; set similarity.threshold, or lower "
-                "similarity.min_sample"
+                f"{_some_of(list(small))}: too few pairs to estimate how many are wrong; set similarity.threshold, or "
+                "lower similarity.min_sample"
             )
         return "similarity cut nothing in " + "; nothing in ".join(lines) if lines else None
 
@@ -103,6 +103,11 @@ class ScoreStage(Stage[SimilarityWork]):
     def processes(self, settings: SimilarityWork) -> int | None:
         """One per GPU where the second encoder computes there."""
         return None if settings.second is None else gpu_processes(settings.second.encoder)
+
+
+def _some_of(names: list[str]) -> str:
+    """The names of groups for a message: at most four, then how many more; the manifest has them all."""
+    return ", ".join(names) if len(names) <= 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
 
 
 def estimate_steps(job: Job[SimilarityWork], inputs: list[str]) -> Iterator[list[Task]]:

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cmtp.errors import CmtpError, UsageError
-from cmtp.schema import FINETUNE
+from cmtp.schema import FINETUNE, PAIRS
 from cmtp.shards.export import export_table, flagembedding, sentence_transformers
 from tests.shards.test_stage import make
 
@@ -46,7 +46,7 @@ def test_sentence_transformers_gets_triplets():
 @pytest.mark.parametrize(
     ("form", "names"),
     [
-        ("jsonl", {"pair_id", "query", "passage", "relation", "source", "doc_id", "origin", "similarity"}),
+        ("jsonl", set(PAIRS.names)),
         ("flagembedding", {"query", "pos", "neg"}),
         ("sentence-transformers", {"anchor", "positive"}),
     ],
